@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// One page a kernel: what the machine knows of it beside its memory. Written by the host while it loads, by the kernel's own
+// thread while it owns the CPU. A parked kernel's slot is also copied into its context, so that a kernel restored from memory
+// alone knows its images again. Texts are UTF-8, zero padded.
+import { field, recordLayout } from './fields.ts';
+import { KIMAGE_BYTES } from './kimage.ts';
+
+export const WINDOWS_MAX = 4;
+/** Words of one window: first page, end page (exclusive), flags, unused. */
+export const WINDOW_WORDS = 4;
+export const WINDOW_SHARED = 1;
+
+export const SLOT = {
+  state: 0,
+  engine: 4,
+  /** Counts the lives of this slot, so that a handle of an earlier kernel is known to be stale. */
+  life: 8,
+  entry: 12,
+  reentry: 16,
+  start: 20,
+  controlPage: 24,
+  swapPage: 28,
+  contextPages: 32,
+  homeHead: 48,
+  homeIn: 52,
+  parent: 56,
+  kexecLock: 60,
+  result: 64,
+  request: 68,
+  requestTarget: 72,
+  pmTest: 76,
+  backEntry: 80,
+  plainEntry: 84,
+  waiting: 88,
+  started: 92,
+  exitStatus: 96,
+  faultLine: 100,
+  faultDevice: 104,
+  faultIndex: 108,
+  faultErrno: 112,
+  stopCode: 116,
+  stopAddress: 120,
+  ticksRun: 128,
+  steps: 136,
+  departures: 144,
+  arrivals: 148,
+  windows: 160,
+  name: 224,
+  stopText: 256,
+  callRegisters: 768,
+  kexecImage: 1024,
+  crashImage: 1536,
+} as const;
+export const SLOT_NAME_BYTES = 32;
+export const SLOT_STOP_TEXT_BYTES = 512;
+
+export const SLOT_LAYOUT = recordLayout('slot', 4096, [
+  field('state', SLOT.state, 'u32', 'lifecycle state (shared/lifecycle.ts)'),
+  field('engine', SLOT.engine, 'u32', '0 not known yet, 1 TypeScript, 2 i386'),
+  field('life', SLOT.life, 'u32', 'kernels that this slot has held'),
+  field('entry', SLOT.entry, 'u32', 'physical address of the first instruction'),
+  field('reentry', SLOT.reentry, 'u32', 'where a peer calls back; 0 while not parked'),
+  field('start', SLOT.start, 'u32', 'where a jump without an image of its own goes: the re-entry of the last peer'),
+  field('controlPage', SLOT.controlPage, 'u32', 'control page of jumps without an image of its own'),
+  field('swapPage', SLOT.swapPage, 'u32', 'swap page of those jumps'),
+  field('contextPages', SLOT.contextPages, 'u32', 'where CPU, devices and slot are parked in those jumps', 4),
+  field(
+    'homeHead',
+    SLOT.homeHead,
+    'u32',
+    "list whose walk brings this kernel's pages into their place; 0: always there",
+  ),
+  field('homeIn', SLOT.homeIn, 'u32', '1 while that list has been walked'),
+  field('parent', SLOT.parent, 'i32', 'slot whose image this kernel is; -1: nobody'),
+  field('kexecLock', SLOT.kexecLock, 'u32', '__kexec_lock'),
+  field('result', SLOT.result, 'u32', 'errno of the last jump, 0 after a return'),
+  field('request', SLOT.request, 'u32', '1: jump when the step ends, 2: call, 3: power off'),
+  field('requestTarget', SLOT.requestTarget, 'i32', 'slot to jump to; -1: where the loaded image says'),
+  field('pmTest', SLOT.pmTest, 'u32', 'depth at which the next jump turns round'),
+  field('backEntry', SLOT.backEntry, 'u32', 'word found at [ESP] on arrival: re-entry of whoever came from'),
+  field('plainEntry', SLOT.plainEntry, 'u32', '1: last entered by a plain kexec'),
+  field('waiting', SLOT.waiting, 'u32', '1: halted, waits for an interrupt'),
+  field('started', SLOT.started, 'u32', '1 once the first instruction has run'),
+  field('exitStatus', SLOT.exitStatus, 'i32', 'status given at power-off'),
+  field('faultLine', SLOT.faultLine, 'u32', 'fault injection: line of the jump + 1; 0 none'),
+  field('faultDevice', SLOT.faultDevice, 'i32', 'fault injection: device index; -1 any'),
+  field('faultIndex', SLOT.faultIndex, 'i32', 'fault injection: phase or page index; -1 any'),
+  field('faultErrno', SLOT.faultErrno, 'u32', 'fault injection: errno to fail with'),
+  field('stopCode', SLOT.stopCode, 'u32', 'why the kernel stopped for good (StopCode)'),
+  field('stopAddress', SLOT.stopAddress, 'u32', 'address that the stop is about'),
+  field('ticksRun', SLOT.ticksRun, 'f64', 'ticks this kernel has run'),
+  field('steps', SLOT.steps, 'f64', 'steps this kernel has run'),
+  field('departures', SLOT.departures, 'u32', 'jumps away'),
+  field('arrivals', SLOT.arrivals, 'u32', 'entries and re-entries'),
+  field('windows', SLOT.windows, 'u32', 'first page, end page, flags of each window', WINDOWS_MAX * WINDOW_WORDS),
+  field('name', SLOT.name, 'u8', 'name of the kernel', SLOT_NAME_BYTES),
+  field('stopText', SLOT.stopText, 'u8', 'report of the stop', SLOT_STOP_TEXT_BYTES),
+  field('callRegisters', SLOT.callRegisters, 'u32', 'registers that a physical call came back with', 10),
+  field('kexecImage', SLOT.kexecImage, 'u32', 'kexec_image (shared/layout/kimage.ts)', KIMAGE_BYTES / 4),
+  field('crashImage', SLOT.crashImage, 'u32', 'kexec_crash_image', KIMAGE_BYTES / 4),
+]);

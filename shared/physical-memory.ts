@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+//
+// Guest-physical memory: page table over the frame pool. A physical address `pa` lies at
+// `frames + frameOf(pa >>> 12) * 4096 + (pa & 4095)`. Only the thread that owns the CPU calls the writing half.
+//
+// A frame with one reference belongs to the page that maps it and may be stored to; any other frame is shared (with another
+// page, with a capture, or it is the zero frame) and a store first moves the page to a frame of its own. A count of 1 read
+// without the lock is safe to act on: only the owner, that is this thread, ever raises the count of a mapped frame.
+//
+// Addresses above the last page read as ones and swallow stores, like an open bus.
+import { KjumpError } from './errors.ts';
+import { FramePool, ZERO_FRAME } from './frames.ts';
+import { LIVE } from './layout/live-words.ts';
+import type { MachineMemory } from './machine-memory.ts';
+import { PAGE_SHIFT, PAGE_SIZE } from './units.ts';
+
+const EPOCH = LIVE.poolEpoch;
+const OFFSET_MASK = PAGE_SIZE - 1;
+
+export class PhysicalMemory {
+  readonly frames: FramePool;
+  readonly ramPages: number;
+  /** RAM and hidden pages. */
+  readonly pageCount: number;
+  readonly table: Int32Array;
+  /** A byte a hidden page: 0 free, else kernel slot + 1 (`HiddenPages`). */
+  readonly hiddenOwners: Uint8Array;
+  private readonly references: Int32Array;
+  private readonly live: Int32Array;
+  private readonly view: DataView;
+  private readonly u8: Uint8Array;
+  private readonly base: number;
+
+  constructor(machine: MachineMemory, key: number) {
+    this.frames = new FramePool(machine, key);
+    this.ramPages = machine.geometry.ramPages;
+    this.pageCount = machine.geometry.ramPages + machine.geometry.hiddenPages;
+    this.table = machine.words('page-table');
+    this.hiddenOwners = machine.bytes('hidden-owners');
+    this.references = this.frames.references;
+    this.live = machine.words('live');
+    this.view = machine.view;
+    this.u8 = machine.u8;
+    this.base = this.frames.base;
+  }
+
+  /** Makes an empty pool: every page maps the zero frame, every other frame is free. Once, by the creator. */
+  format(): void {
+    this.table.fill(ZERO_FRAME);
+    this.references.fill(0);
+    this.frames.rebuildStack();
+    this.frames.reserved = this.ramPages;
+  }
+
+  get epoch(): number {
+    return Atomics.load(this.live, EPOCH);
+  }
+
+  /** Cached mappings and store permissions made before this call are void. */
+  bumpEpoch(): void {
+    Atomics.add(this.live, EPOCH, 1);
+  }
+
+  frameOf(page: number): number {
+    return this.table[page];
+  }
+
+  /** True if a store to the page would need a frame. */
+  isShared(page: number): boolean {
+    const frame = this.table[page];
+    return frame === ZERO_FRAME || this.references[frame] !== 1;
+  }
+
+  // ---- loads and stores -------------------------------------------------------------------------------------------
+
+  read8(physAddr: number): number {
+    const page = physAddr >>> PAGE_SHIFT;
+    if (page >= this.pageCount) return 0xff;
+    return this.u8[this.base + this.table[page] * PAGE_SIZE + (physAddr & OFFSET_MASK)];
+  }
+
+  read16(physAddr: number): number {
+    const within = physAddr & OFFSET_MASK;
+    const page = physAddr >>> PAGE_SHIFT;
+    if (within > PAGE_SIZE - 2 || page >= this.pageCount) return this.read8(physAddr) | (this.read8(physAddr + 1) << 8);
+    return this.view.getUint16(this.base + this.table[page] * PAGE_SIZE + within, true);
+  }
+
+  /** Signed, as all integers at rest. */
+  read32(physAddr: number): number {
+    const within = physAddr & OFFSET_MASK;
+    const page = physAddr >>> PAGE_SHIFT;
+    if (within > PAGE_SIZE - 4 || page >= this.pageCount) {
+      return this.read16(physAddr) | (this.read16(physAddr + 2) << 16);
+    }
+    return this.view.getInt32(this.base + this.table[page] * PAGE_SIZE + within, true);
+  }
+
+  write8(physAddr: number, value: number): void {
+    const page = physAddr >>> PAGE_SHIFT;
+    if (page >= this.pageCount) return;
+    this.u8[this.offsetForStore(page) + (physAddr & OFFSET_MASK)] = value;
+  }
+
+  write16(physAddr: number, value: number): void {
+    const within = physAddr & OFFSET_MASK;
+    const page = physAddr >>> PAGE_SHIFT;
+    if (within > PAGE_SIZE - 2 || page >= this.pageCount) {
+      this.write8(physAddr, value);
+      this.write8(physAddr + 1, value >>> 8);
+    } else this.view.setUint16(this.offsetForStore(page) + within, value, true);
+  }
+
+  write32(physAddr: number, value: number): void {
+    const within = physAddr & OFFSET_MASK;
+    const page = physAddr >>> PAGE_SHIFT;
+    if (within > PAGE_SIZE - 4 || page >= this.pageCount) {
+      this.write16(physAddr, value);
+      this.write16(physAddr + 2, value >>> 16);
+    } else this.view.setInt32(this.offsetForStore(page) + within, value, true);
+  }
+
+  /** Fills `target` from the address upwards; what lies above the last page reads as ones. */
+  readInto(physAddr: number, target: Uint8Array): void {
+    forEachPagePart(physAddr, target.length, (page, within, length, done) => {
+      if (page >= this.pageCount) target.fill(0xff, done, done + length);
+      else {
+        const start = this.offsetOf(page) + within;
+        target.set(this.u8.subarray(start, start + length), done);
+      }
+    });
+  }
+
+  /** A copy of `length` bytes from the address upwards. */
+  read(physAddr: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    this.readInto(physAddr, bytes);
+    return bytes;
+  }
+
+  write(physAddr: number, bytes: Uint8Array): void {
+    forEachPagePart(physAddr, bytes.length, (page, within, length, done) => {
+      if (page >= this.pageCount) return;
+      this.u8.set(bytes.subarray(done, done + length), this.offsetForStore(page) + within);
+    });
+  }
+
+  /** The page's bytes as they lie in the buffer: to read now, never to write or to keep. */
+  viewOfPage(page: number): Uint8Array {
+    const start = this.offsetOf(page);
+    return this.u8.subarray(start, start + PAGE_SIZE);
+  }
+
+  offsetOf(page: number): number {
+    return this.base + this.table[page] * PAGE_SIZE;
+  }
+
+  /** Byte offset of a frame that belongs to this page alone; moves the page to a new frame if its frame is shared. */
+  offsetForStore(page: number): number {
+    const frame = this.table[page];
+    if (this.references[frame] === 1) return this.base + frame * PAGE_SIZE;
+    return this.base + this.unshare(page) * PAGE_SIZE;
+  }
+
+  private unshare(page: number): number {
+    const { frames } = this;
+    frames.lock();
+    let frame = this.table[page];
+    // The count may have fallen to 1 since it was read: a capture was released meanwhile.
+    if (frame === ZERO_FRAME || this.references[frame] !== 1) {
+      const own = frames.take();
+      const from = this.base + frame * PAGE_SIZE;
+      this.u8.copyWithin(this.base + own * PAGE_SIZE, from, from + PAGE_SIZE);
+      // Table last: a thread that dies before this line leaves the old mapping whole.
+      this.table[page] = own;
+      frames.drop(frame);
+      frames.reserved -= 1;
+      frame = own;
+    }
+    frames.unlock();
+    return frame;
+  }
+
+  // ---- moving frames ----------------------------------------------------------------------------------------------
+
+  /** The two pages change places. Straight-line: a thread is never stopped between the stores. */
+  exchange(pageA: number, pageB: number): void {
+    const frame = this.table[pageA];
+    this.table[pageA] = this.table[pageB];
+    this.table[pageB] = frame;
+  }
+
+  /** `target` becomes a copy-on-write copy of `source`. Throws `OUT_OF_FRAMES`, with nothing changed. */
+  alias(target: number, source: number): void {
+    if (target === source || this.table[target] === this.table[source]) return;
+    this.frames.lock();
+    try {
+      this.promise((this.isShared(target) ? 0 : 1) + (this.isShared(source) ? 0 : 1), this.isShared(target) ? 0 : 1);
+      this.aliasLocked(target, source);
+    } finally {
+      this.frames.unlock();
+    }
+    this.bumpEpoch();
+  }
+
+  /** As `alias`, for callers that hold the lock and have promised the frames. */
+  aliasLocked(target: number, source: number): void {
+    const frame = this.table[source];
+    if (frame !== ZERO_FRAME) this.references[frame]++;
+    const old = this.table[target];
+    this.table[target] = frame;
+    this.frames.drop(old);
+  }
+
+  /** The pages [first, end) become zeros without a frame of their own. Never fails: every frame given up is promised back. */
+  zero(first: number, end: number = first + 1): void {
+    this.frames.lock();
+    for (let page = first; page < end; page++) {
+      const frame = this.table[page];
+      if (frame === ZERO_FRAME) continue;
+      if (this.references[frame] === 1) this.frames.reserved += 1;
+      this.table[page] = ZERO_FRAME;
+      this.frames.drop(frame);
+    }
+    this.frames.unlock();
+    this.bumpEpoch();
+  }
+
+  // ---- the promise to stores --------------------------------------------------------------------------------------
+
+  /**
+   * Promises `count` more frames to stores, while `freed` frames are about to come free. Lock held.
+   * Throws `OUT_OF_FRAMES` with nothing changed if the free frames do not cover them, even when counted again.
+   */
+  promise(count: number, freed = 0): void {
+    const { frames } = this;
+    if (frames.reserved + count > frames.free + freed) frames.reserved = this.countShared();
+    if (frames.reserved + count > frames.free + freed) {
+      throw new KjumpError(
+        'OUT_OF_FRAMES',
+        `${count} frames are needed and ${frames.free - frames.reserved} are spare`,
+        {
+          why: 'every shared page must be able to get a frame of its own, so that no store can ever fail',
+          fix: 'release captures, unload kernels, or create the machine with more spare memory',
+          details: { needed: count, free: frames.free, reserved: frames.reserved },
+        },
+      );
+    }
+    frames.reserved += count;
+  }
+
+  /** Pages whose next store needs a frame: all of RAM, and the hidden pages that are in use. */
+  countShared(): number {
+    let shared = 0;
+    for (let page = 0; page < this.ramPages; page++) if (this.isShared(page)) shared++;
+    const hidden = this.live[LIVE.hiddenHigh];
+    for (let index = 0; index < hidden; index++) {
+      if (this.hiddenOwners[index] !== 0 && this.isShared(this.ramPages + index)) shared++;
+    }
+    return shared;
+  }
+}
+
+/** Calls `part(page, offsetWithin, length, done)` for every page that [physAddr, physAddr + length) touches. */
+function forEachPagePart(
+  physAddr: number,
+  length: number,
+  part: (page: number, within: number, length: number, done: number) => void,
+): void {
+  let address = physAddr >>> 0;
+  for (let done = 0; done < length; ) {
+    const within = address & OFFSET_MASK;
+    const size = Math.min(PAGE_SIZE - within, length - done);
+    part(Math.floor(address / PAGE_SIZE), within, size, done);
+    done += size;
+    address += size;
+  }
+}
