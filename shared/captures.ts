@@ -120,7 +120,7 @@ export class Captures {
       // Share what the capture holds before dropping what is mapped, so that no frame in both is freed in between.
       this.forEachTableFrame(root, (table, count) => shareAll(table, frames.references, count));
       const inUse = memory.ramPages + live[LIVE.hiddenHigh];
-      for (let page = 0; page < inUse; page++) frames.dropmemory.table[page];
+      for (let page = 0; page < inUse; page++) frames.drop(memory.table[page]);
       this.forEachTableFrame(root, (table, count, first) => memory.table.set(table.subarray(0, count), first));
       if (inUse > pages) memory.table.fill(ZERO_FRAME, pages, inUse);
       const owners = memory.hiddenOwners;
@@ -161,7 +161,7 @@ export class Captures {
     for (let first = 0; first < count; first += RELEASE_BATCH) {
       frames.lock();
       const end = Math.min(first + RELEASE_BATCH, count);
-      for (let i = first; i < end; i++) frames.dropthis.words[at + i];
+      for (let i = first; i < end; i++) frames.drop(this.words[at + i]);
       frames.unlock();
     }
   }
@@ -194,7 +194,7 @@ export class Captures {
 
   /** A copy of the records: clock, cpu, devices, slots, hidden-page owners, at their offsets from the region `clock`. */
   records(capture: CaptureId): Uint8Array {
-    const bytes = new Uint8Arraythis.words[this.rootWord(capture) + ROOT.recordBytes]();
+    const bytes = new Uint8Array(this.words[this.rootWord(capture) + ROOT.recordBytes]();
     this.copyRecordsOut(capture, bytes);
     return bytes;
   }

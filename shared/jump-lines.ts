@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//
+// The lines of the jump, in order (Linux kernel/kexec_core.c:kernel_kexec), the depths at which a test may turn round
+// (kernel/power: pm_test), and the phases of a device: names that the trace, reports, fault plans and tests share.
+
+export const JUMP_LINES = [
+  'lock',
+  'prepare-console',
+  'freeze-tasks',
+  'suspend-console',
+  'devices',
+  'devices-late',
+  'interrupts',
+  'core',
+  'save',
+  'relocate',
+] as const;
+export type JumpLine = (typeof JUMP_LINES)[number];
+
+/** Index of a line by its name. */
+export const LINE = Object.fromEntries(JUMP_LINES.map((name, index) => [name, index])) as Record<JumpLine, number>;
+
+export const Direction = { down: 0, undo: 1, up: 2 } as const;
+export type DirectionName = keyof typeof Direction;
+export const DIRECTION_NAMES = Object.keys(Direction) as DirectionName[];
+
+/** pm_test depths, deepest last; a jump with one turns round after the line named beside it. */
+export const PM_TEST_LINES = {
+  freezer: 'freeze-tasks',
+  devices: 'devices',
+  platform: 'devices-late',
+  processors: 'interrupts',
+  core: 'core',
+  relocate: 'relocate',
+} as const satisfies Record<string, JumpLine>;
+export type PmTest = keyof typeof PM_TEST_LINES;
+export const PM_TESTS = Object.keys(PM_TEST_LINES) as PmTest[];
+
+/** Requests that a kernel's step leaves in its slot for the run loop. */
+export const Request = { none: 0, jump: 1, return: 2, powerOff: 3 } as const;
