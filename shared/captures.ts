@@ -5,8 +5,9 @@
 // chain that starts in the live words, so that it outlives any thread and every frame in use can be accounted for from the
 // buffer alone. A capture's number is its root frame.
 //
-// Root frame: a word each for magic, next root, pages, table frames, record frames, record bytes; then the numbers of the
-// table frames and of the record frames. Made and restored by the owner of the CPU; read and released by any thread.
+// Root frame: the words of ROOT, then the numbers of the table frames and of the record frames. Made and restored by the
+// owner of the CPU; read and released by any thread. A capture stays in the chain, with what it still lists, until its
+// release is complete: so nothing is lost if the thread that releases it dies on the way.
 import { assert, KjumpError } from './errors.ts';
 import { ZERO_FRAME } from './frames.ts';
 import { LIVE } from './layout/live-words.ts';
@@ -15,9 +16,24 @@ import type { PhysicalMemory } from './physical-memory.ts';
 import { PAGE_SIZE } from './units.ts';
 
 const MAGIC = 0x54504143; // 'CAPT'
-const ROOT = { magic: 0, next: 1, pages: 2, tableFrames: 3, recordFrames: 4, recordBytes: 5, list: 6 } as const;
+/** The magic of a capture that is being released. */
+const LEAVING = 0x5456414c; // 'LAVT'
+const ROOT = {
+  magic: 0,
+  next: 1,
+  /** Pages in the table: RAM, and the hidden pages that had ever been used. */
+  pages: 2,
+  /** Of these, the pages that were in use: a restore must be able to give each a frame of its own. */
+  used: 3,
+  tableFrames: 4,
+  recordFrames: 5,
+  recordBytes: 6,
+  /** Key of the thread that releases it. */
+  releaser: 7,
+  list: 8,
+} as const;
 const WORDS = PAGE_SIZE / 4;
-/** Releasing holds the pool lock for this many frames at a time, so that the owner's stores never wait long. */
+/** Releasing holds the pool lock for this many pages at a time, so that the owner's stores never wait long. Divides WORDS. */
 const RELEASE_BATCH = 512;
 
 /** The number of a capture's root frame. */
@@ -57,12 +73,15 @@ export class Captures {
     assert(ROOT.list + tableFrames + recordFrames <= WORDS, 'the capture does not fit its root frame');
     frames.lock();
     try {
-      const promised = this.promiseEverything(1 + tableFrames + recordFrames);
+      const used = this.pagesInUse();
+      const own = 1 + tableFrames + recordFrames;
+      if (used + own > frames.free) throw outOfFrames('a capture', used + own, frames.free);
       const root = frames.take();
       const at = this.frameWord + root * WORDS;
       this.words.fill(0, at, at + WORDS);
       this.words[at + ROOT.magic] = MAGIC;
       this.words[at + ROOT.pages] = pages;
+      this.words[at + ROOT.used] = used;
       this.words[at + ROOT.tableFrames] = tableFrames;
       this.words[at + ROOT.recordFrames] = recordFrames;
       this.words[at + ROOT.recordBytes] = recordBytes;
@@ -81,8 +100,8 @@ export class Captures {
         const to = Math.min(from + PAGE_SIZE, this.recordsStart + recordBytes);
         this.machine.u8.copyWithin(frames.offsetOf(frame), from, to);
       }
-      shareAll(memory.table, memory.frames.references, pages);
-      frames.reserved = promised;
+      shareAll(memory.table, frames.references, pages);
+      frames.reserved = used;
       this.words[at + ROOT.next] = live[LIVE.poolCaptures];
       live[LIVE.poolCaptures] = root;
       return root;
@@ -92,42 +111,46 @@ export class Captures {
     }
   }
 
-  /** Frames to promise once every page in use is shared; refuses unless they are there beside `own` for the capture. */
-  private promiseEverything(own: number): number {
-    const { memory } = this;
-    let used = memory.ramPages;
+  /** All of RAM and the hidden pages that serve a kernel. */
+  private pagesInUse(): number {
+    const { hiddenOwners, ramPages } = this.memory;
     const hidden = this.live[LIVE.hiddenHigh];
-    for (let index = 0; index < hidden; index++) if (memory.hiddenOwners[index] !== 0) used++;
-    const { free } = memory.frames;
-    if (used + own > free) {
-      throw new KjumpError('OUT_OF_FRAMES', `a capture needs ${used + own} free frames and ${free} are free`, {
-        why: 'after a capture every page is shared, and each must be able to get a frame of its own',
-        fix: 'release captures, unload kernels, or create the machine with more spare memory',
-        details: { needed: used + own, free },
-      });
-    }
+    let used = ramPages;
+    for (let index = 0; index < hidden; index++) if (hiddenOwners[index] !== 0) used++;
     return used;
   }
 
-  /** Puts memory and records back as the capture has them; the capture stays. Owner of the CPU only. */
+  /**
+   * Puts memory and records back as the capture has them; the capture stays. Owner of the CPU only. Throws `OUT_OF_FRAMES`,
+   * with nothing changed, unless every page can still get a frame of its own afterwards.
+   */
   restore(capture: CaptureId): void {
     const { memory, live } = this;
-    const { frames } = memory;
+    const { frames, table } = memory;
+    const { references } = frames;
     const root = this.rootWord(capture);
     const pages = this.words[root + ROOT.pages];
+    const used = this.words[root + ROOT.used];
     frames.lock();
     try {
-      // Share what the capture holds before dropping what is mapped, so that no frame in both is freed in between.
-      this.forEachTableFrame(root, (table, count) => shareAll(table, frames.references, count));
-      const inUse = memory.ramPages + live[LIVE.hiddenHigh];
-      for (let page = 0; page < inUse; page++) frames.drop(memory.table[page]);
-      this.forEachTableFrame(root, (table, count, first) => memory.table.set(table.subarray(0, count), first));
-      if (inUse > pages) memory.table.fill(ZERO_FRAME, pages, inUse);
-      const owners = memory.hiddenOwners;
-      owners.fill(0, 0, live[LIVE.hiddenHigh]);
-      this.copyRecordsOut(capture, this.machine.u8.subarray(this.recordsStart));
+      const mapped = memory.ramPages + live[LIVE.hiddenHigh];
+      const freed = unshareAll(table, references, mapped);
+      if (used > frames.free + freed) {
+        shareAll(table, references, mapped);
+        throw outOfFrames('this restore', used, frames.free + freed);
+      }
+      // If the thread dies below, the next restore must know of every page that may map a frame.
+      if (pages > mapped) live[LIVE.hiddenHigh] = pages - memory.ramPages;
+      this.forEachTableFrame(root, (listed, count, first) => {
+        shareAll(listed, references, count);
+        table.set(listed.subarray(0, count), first);
+      });
+      if (mapped > pages) table.fill(ZERO_FRAME, pages, mapped);
+      memory.hiddenOwners.fill(0, 0, live[LIVE.hiddenHigh]);
+      this.copyRecordsOut(root, this.machine.u8.subarray(this.recordsStart));
       live[LIVE.hiddenHigh] = pages - memory.ramPages;
-      frames.reserved = memory.countShared();
+      frames.rebuildStack();
+      frames.reserved = used;
     } finally {
       frames.unlock();
       memory.bumpEpoch();
@@ -139,40 +162,39 @@ export class Captures {
     const { frames } = this.memory;
     const root = this.rootWord(capture);
     frames.lock();
+    this.words[root + ROOT.releaser] = frames.key;
+    this.words[root + ROOT.magic] = LEAVING;
+    frames.unlock();
+    this.finishRelease(capture);
+  }
+
+  /** The table is given up from its end, a batch at a time: what `pages` still counts is what the capture still shares. */
+  private finishRelease(capture: CaptureId): void {
+    const { words } = this;
+    const { frames } = this.memory;
+    const root = this.wordOf(capture);
+    for (let left = words[root + ROOT.pages]; left > 0; ) {
+      const first = Math.floor((left - 1) / RELEASE_BATCH) * RELEASE_BATCH;
+      const at = this.wordOf(words[root + ROOT.list + Math.floor(first / WORDS)]) + (first % WORDS);
+      frames.lock();
+      for (let i = 0; i < left - first; i++) frames.drop(words[at + i]);
+      left = words[root + ROOT.pages] = first;
+      frames.unlock();
+    }
+    frames.lock();
     this.unlink(capture);
-    const tableFrames = this.words[root + ROOT.tableFrames];
-    const listed = tableFrames + this.words[root + ROOT.recordFrames];
-    const list = this.words.slice(root + ROOT.list, root + ROOT.list + listed);
-    const pages = this.words[root + ROOT.pages];
+    const listed = words[root + ROOT.tableFrames] + words[root + ROOT.recordFrames];
+    for (let i = 0; i < listed; i++) frames.drop(words[root + ROOT.list + i]);
     frames.drop(capture);
     frames.unlock();
-    for (let i = 0; i < listed; i++) {
-      const frame = list[i];
-      if (i < tableFrames) this.dropListed(frame, Math.min(WORDS, pages - i * WORDS));
-      frames.lock();
-      frames.drop(frame);
-      frames.unlock();
-    }
   }
 
-  private dropListed(tableFrame: number, count: number): void {
-    const { frames } = this.memory;
-    const at = this.frameWord + tableFrame * WORDS;
-    for (let first = 0; first < count; first += RELEASE_BATCH) {
-      frames.lock();
-      const end = Math.min(first + RELEASE_BATCH, count);
-      for (let i = first; i < end; i++) frames.drop(this.words[at + i]);
-      frames.unlock();
-    }
-  }
-
-  /** Every capture there is, newest first. */
+  /** Every capture there is, newest first. Any thread. */
   list(): CaptureId[] {
-    const found: CaptureId[] = [];
-    for (let root = this.live[LIVE.poolCaptures]; root !== ZERO_FRAME; ) {
-      found.push(root);
-      root = this.words[this.rootWord(root) + ROOT.next];
-    }
+    const { frames } = this.memory;
+    frames.lock();
+    const found = this.chain().filter((root) => this.words[this.wordOf(root) + ROOT.magic] === MAGIC);
+    frames.unlock();
     return found;
   }
 
@@ -181,9 +203,12 @@ export class Captures {
     return this.words[this.rootWord(capture) + ROOT.pages];
   }
 
+  /** Frame of a page; pages above `pageCount` had never been used and are zeros. */
   frameOf(capture: CaptureId, page: number): number {
-    const table = this.words[this.rootWord(capture) + ROOT.list + Math.floor(page / WORDS)];
-    return this.words[this.frameWord + table * WORDS + (page % WORDS)];
+    const root = this.rootWord(capture);
+    if (page >= this.words[root + ROOT.pages]) return ZERO_FRAME;
+    const table = this.words[root + ROOT.list + Math.floor(page / WORDS)];
+    return this.words[this.wordOf(table) + (page % WORDS)];
   }
 
   /** The page's bytes as they lie in the buffer: never changed while the capture lives. */
@@ -194,34 +219,61 @@ export class Captures {
 
   /** A copy of the records: clock, cpu, devices, slots, hidden-page owners, at their offsets from the region `clock`. */
   records(capture: CaptureId): Uint8Array {
-    const bytes = new Uint8Array(this.words[this.rootWord(capture) + ROOT.recordBytes]();
-    this.copyRecordsOut(capture, bytes);
+    const root = this.rootWord(capture);
+    const bytes = new Uint8Array(this.words[root + ROOT.recordBytes]);
+    this.copyRecordsOut(root, bytes);
     return bytes;
   }
 
-  private copyRecordsOut(capture: CaptureId, target: Uint8Array): void {
-    const root = this.rootWord(capture);
+  private copyRecordsOut(root: number, target: Uint8Array): void {
     const tableFrames = this.words[root + ROOT.tableFrames];
     const bytes = this.words[root + ROOT.recordBytes];
     for (let done = 0, i = 0; done < bytes; done += PAGE_SIZE, i++) {
-      const frame = this.words[root + ROOT.list + tableFrames + i];
-      const start = this.memory.frames.offsetOf(frame);
+      const start = this.memory.frames.offsetOf(this.words[root + ROOT.list + tableFrames + i]);
       target.set(this.machine.u8.subarray(start, start + Math.min(PAGE_SIZE, bytes - done)), done);
     }
   }
 
   // ---- accounts ---------------------------------------------------------------------------------------------------
 
+  /**
+   * Puts the pool right after the thread with this key died, wherever it was: inherits its lock, counts again, completes the
+   * releases it had begun. The host calls it before another thread takes over the slot. True if the thread died in the lock.
+   */
+  recover(deadKey: number): boolean {
+    const { frames } = this.memory;
+    const held = frames.inheritLock(deadKey);
+    if (held) this.rebuild();
+    else frames.lock();
+    const begun = this.chain().filter((root) => {
+      const at = this.wordOf(root);
+      return this.words[at + ROOT.magic] === LEAVING && this.words[at + ROOT.releaser] === deadKey;
+    });
+    frames.unlock();
+    for (const capture of begun) this.finishRelease(capture);
+    // It may have moved frames and died before it said so.
+    this.memory.bumpEpoch();
+    return held;
+  }
+
+  /** Makes counts, free frames and promises right again from the page table and the captures. Lock held. */
+  private rebuild(): void {
+    const { frames } = this.memory;
+    frames.references.set(this.expectedReferences());
+    frames.rebuildStack();
+    frames.reserved = this.memory.countShared();
+  }
+
   /** What the reference count of every frame must be: one a page that maps it, one a capture that lists or is stored in it. */
-  expectedReferences(): Int32Array {
-    const { memory } = this;
+  private expectedReferences(): Int32Array {
+    const { memory, words } = this;
     const expected = new Int32Array(memory.frames.count);
     shareAll(memory.table, expected, memory.pageCount);
-    for (const capture of this.list()) {
-      const root = this.rootWord(capture);
+    for (const capture of this.chain()) {
+      const root = this.wordOf(capture);
       expected[capture]++;
-      const listed = this.words[root + ROOT.tableFrames] + this.words[root + ROOT.recordFrames];
-      for (let i = 0; i < listed; i++) expected[this.words[root + ROOT.list + i]]++;
+      const listed = words[root + ROOT.tableFrames] + words[root + ROOT.recordFrames];
+      for (let i = 0; i < listed; i++) expected[words[root + ROOT.list + i]]++;
       this.forEachTableFrame(root, (table, count) => shareAll(table, expected, count));
     }
     return expected;
@@ -233,56 +285,61 @@ export class Captures {
     const faults: string[] = [];
     const expected = this.expectedReferences();
     let used = 0;
-    for (let frame = 1; frame < frames.count; frame++) {
+    for (let frame = 0; frame < frames.count; frame++) {
       if (expected[frame] !== 0) used++;
       if (expected[frame] !== frames.references[frame]) {
         faults.push(`frame ${frame} has ${frames.references[frame]} references, ${expected[frame]} are known`);
       }
     }
-    if (used + frames.free !== frames.count - 1)
+    if (used + frames.free !== frames.count - 1) {
       faults.push(`${used} used and ${frames.free} free of ${frames.count - 1}`);
+    }
     const shared = this.memory.countShared();
     if (frames.reserved < shared) faults.push(`${frames.reserved} frames promised, ${shared} may be needed`);
     if (frames.free < frames.reserved) faults.push(`${frames.free} frames free, ${frames.reserved} promised`);
     return faults;
   }
 
-  /** Makes counts, free frames and promises right again from the page table and the captures: after a thread died inside. */
-  rebuild(): void {
-    const { frames } = this.memory;
-    frames.references.set(this.expectedReferences());
-    frames.references[ZERO_FRAME] = 0;
-    frames.rebuildStack();
-    frames.reserved = this.memory.countShared();
-    this.memory.bumpEpoch();
+  // ---- the chain --------------------------------------------------------------------------------------------------
+
+  /** The roots of all captures, also of those that are being released. Lock held, or nobody else running. */
+  private chain(): CaptureId[] {
+    const found: CaptureId[] = [];
+    for (let root = this.live[LIVE.poolCaptures]; root !== ZERO_FRAME; ) {
+      found.push(root);
+      root = this.words[this.wordOf(root) + ROOT.next];
+    }
+    return found;
+  }
+
+  /** Takes the capture out of the chain; its root is void from here on. Lock held. */
+  private unlink(capture: CaptureId): void {
+    const next = this.words[this.wordOf(capture) + ROOT.next];
+    if (this.live[LIVE.poolCaptures] === capture) this.live[LIVE.poolCaptures] = next;
+    else {
+      const before = this.chain().find((other) => this.words[this.wordOf(other) + ROOT.next] === capture);
+      assert(before !== undefined, 'a capture is not in the chain');
+      this.words[this.wordOf(before) + ROOT.next] = next;
+    }
+  }
+
+  /** First word of a frame. */
+  private wordOf(frame: number): number {
+    return this.frameWord + frame * WORDS;
   }
 
   private rootWord(capture: CaptureId): number {
-    const at = this.frameWord + capture * WORDS;
-    assert(this.words[at + ROOT.magic] === MAGIC, `frame ${capture} is not a capture`);
+    const at = this.wordOf(capture);
+    assert(this.words[at + ROOT.magic] === MAGIC, 'the frame is not the root of a capture');
     return at;
   }
 
   private forEachTableFrame(root: number, visit: (table: Int32Array, count: number, firstPage: number) => void): void {
     const pages = this.words[root + ROOT.pages];
-    const tableFrames = this.words[root + ROOT.tableFrames];
-    for (let i = 0; i < tableFrames; i++) {
-      const at = this.frameWord + this.words[root + ROOT.list + i] * WORDS;
-      visit(this.words.subarray(at, at + WORDS), Math.min(WORDS, pages - i * WORDS), i * WORDS);
+    for (let first = 0, i = 0; first < pages; first += WORDS, i++) {
+      const at = this.wordOf(this.words[root + ROOT.list + i]);
+      visit(this.words.subarray(at, at + WORDS), Math.min(WORDS, pages - first), first);
     }
-  }
-
-  /** Takes the capture out of the chain; its root is void from here on. Lock held. */
-  private unlink(capture: CaptureId): void {
-    const root = this.rootWord(capture);
-    const next = this.words[root + ROOT.next];
-    if (this.live[LIVE.poolCaptures] === capture) this.live[LIVE.poolCaptures] = next;
-    else {
-      const before = this.list().find((other) => this.words[this.rootWord(other) + ROOT.next] === capture);
-      assert(before !== undefined, `capture ${capture} is not in the chain`);
-      this.words[this.rootWord(before) + ROOT.next] = next;
-    }
-    this.words[root + ROOT.magic] = 0;
   }
 }
 
@@ -292,4 +349,22 @@ function shareAll(table: Int32Array, references: Int32Array, count: number): voi
     const frame = table[i];
     if (frame !== ZERO_FRAME) references[frame]++;
   }
+}
+
+/** One reference less for each of them; returns how many frames have none left. Those are not on the free stack yet. */
+function unshareAll(table: Int32Array, references: Int32Array, count: number): number {
+  let freed = 0;
+  for (let i = 0; i < count; i++) {
+    const frame = table[i];
+    if (frame !== ZERO_FRAME && --references[frame] === 0) freed++;
+  }
+  return freed;
+}
+
+function outOfFrames(what: string, needed: number, free: number): KjumpError {
+  return new KjumpError('OUT_OF_FRAMES', `${what} needs ${needed} free frames and ${free} are free`, {
+    why: 'every page in use must be able to get a frame of its own, so that no store can ever fail',
+    fix: 'release captures, unload kernels, or create the machine with more spare memory',
+    details: { needed, free },
+  });
 }

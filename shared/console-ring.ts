@@ -2,9 +2,10 @@
 //
 // One ring of bytes a kernel, from its thread to the host; never console.log, whose lines are lost when a thread is ended.
 // The trace says when how many bytes were written, so consoles and other events stay in one order.
-import { liveKernelWord } from './ownership.ts';
+
 import { LIVE_KERNEL } from './layout/live-words.ts';
 import { CONSOLE_RING_BYTES, type MachineMemory } from './machine-memory.ts';
+import { liveKernelWord } from './ownership.ts';
 
 export class ConsoleRing {
   private readonly live: Int32Array;

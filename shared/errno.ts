@@ -33,7 +33,8 @@ export const Errno = {
   ECANCELED: 125,
 } as const;
 
-export type Errno = (typeof Errno)[keyof typeof Errno];
+/** 0 or a positive number from the table; open to numbers without a name, which a host or a fault may hand in. */
+export type Errno = number;
 export type ErrnoName = keyof typeof Errno;
 
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(Errno).map(([name, value]) => [value, name]));

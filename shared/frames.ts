@@ -5,7 +5,7 @@
 //
 // Safe from any thread: the owner allocates and shares, anyone may release a capture meanwhile. One short lock orders them.
 // The lock word holds the key of its holder, so that a thread that dies inside can be told from one that works: the host then
-// breaks the lock and rebuilds counts and stack from the page table and the captures (`Captures.rebuild`).
+// inherits the lock and rebuilds counts and stack from the page table and the captures (`Captures.recover`).
 //
 // The promise behind "a store never fails for want of frames": free >= reserved at all times, and reserved >= the number of
 // pages whose next store needs a frame. `reserved` may be too high for a while (a capture released, a sharer gone);
@@ -16,7 +16,7 @@ import type { MachineMemory } from './machine-memory.ts';
 import { PAGE_SIZE } from './units.ts';
 
 export const ZERO_FRAME = 0;
-/** Key of the host in the lock word; a kernel thread's key is its slot + 2. */
+/** Key of the host in the lock word; a kernel thread's key is its slot + 2. A key belongs to one thread at a time. */
 export const HOST_KEY = 1;
 export const kernelKey = (slot: number): number => slot + 2;
 
@@ -24,15 +24,17 @@ const LOCK = LIVE.poolLock;
 const FREE = LIVE.poolFree;
 const RESERVED = LIVE.poolReserved;
 const SPINS = 2000;
+/** Milliseconds that one holder may keep the lock before it is taken for dead. */
+const LONGEST_WAIT = 10_000;
 
 export class FramePool {
   readonly count: number;
   /** Byte offset of frame 0 in the buffer. */
   readonly base: number;
   readonly references: Int32Array;
+  readonly key: number;
   private readonly live: Int32Array;
   private readonly stack: Int32Array;
-  private readonly key: number;
 
   constructor(machine: MachineMemory, key: number) {
     this.count = machine.geometry.frames;
@@ -54,11 +56,14 @@ export class FramePool {
   }
 
   lock(): void {
+    let waited = 0;
     for (let spin = 0; Atomics.compareExchange(this.live, LOCK, 0, this.key) !== 0; spin++) {
       const holder = Atomics.load(this.live, LOCK);
       assert(holder !== this.key, 'the frame pool is locked twice by one thread');
       // Sections are microseconds long; a holder that lost its core is waited for, not spun for.
-      if (spin > SPINS && holder !== 0) Atomics.wait(this.live, LOCK, holder, 1);
+      if (spin < SPINS || holder === 0 || Atomics.wait(this.live, LOCK, holder, 1) !== 'timed-out') continue;
+      // Better a report than a hang: somebody forgot to recover from that thread's death.
+      assert(++waited < LONGEST_WAIT, `the frame pool stays locked by the thread with key ${holder}`);
     }
   }
 
@@ -66,9 +71,9 @@ export class FramePool {
     Atomics.store(this.live, LOCK, 0);
   }
 
-  /** Gives the lock of a dead thread back. True if it held it: counts and stack must then be rebuilt. */
-  breakLock(deadKey: number): boolean {
-    return Atomics.compareExchange(this.live, LOCK, deadKey, 0) === deadKey;
+  /** Takes the lock over from a dead thread. True if it held it: counts and stack must then be rebuilt, and unlocked. */
+  inheritLock(deadKey: number): boolean {
+    return Atomics.compareExchange(this.live, LOCK, deadKey, this.key) === deadKey;
   }
 
   /** Takes a frame with one reference. Its bytes are whatever they were. Lock held. */
@@ -85,14 +90,14 @@ export class FramePool {
   drop(frame: number): void {
     if (frame === ZERO_FRAME) return;
     const left = this.references[frame] - 1;
+    assert(left >= 0, 'a frame was freed twice');
     this.references[frame] = left;
     if (left > 0) return;
-    assert(left === 0, `frame ${frame} was freed twice`);
     this.stack[this.live[FREE]] = frame;
     this.live[FREE] = this.live[FREE] + 1;
   }
 
-  /** Refills the stack with every frame that has no reference, lowest on top. Lock held, or nobody else running. */
+  /** Refills the stack with every frame that has no reference, lowest on top. Lock held. */
   rebuildStack(): void {
     let free = 0;
     for (let frame = this.count - 1; frame > ZERO_FRAME; frame--) {

@@ -3,7 +3,8 @@
 // Hidden pages: physical pages above RAM that no guest can name. They hold the control, swap, indirection, source and context
 // pages of loads that no guest made itself. A byte a page says which kernel slot it serves, so that unloading a kernel frees
 // all of them and a picture of memory can show them. Only the owner of the CPU allocates and frees.
-import { KjumpError } from './errors.ts';
+import { assert, KjumpError } from './errors.ts';
+import { ZERO_FRAME } from './frames.ts';
 import { LIVE } from './layout/live-words.ts';
 import type { MachineMemory } from './machine-memory.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
@@ -24,9 +25,12 @@ export class HiddenPages {
    * `OUT_OF_FRAMES` if stores to them could not be promised; nothing is changed then.
    */
   allocate(count: number, slot: number): number[] {
+    const { memory, owners, live } = this;
+    assert(Number.isInteger(count) && count >= 0, `allocates ${count} hidden pages`);
     const pages: number[] = [];
-    for (let index = 0; index < this.owners.length && pages.length < count; index++) {
-      if (this.owners[index] === 0) pages.push(this.memory.ramPages + index);
+    let high = 0;
+    for (; high < owners.length && pages.length < count; high++) {
+      if (owners[high] === 0) pages.push(memory.ramPages + high);
     }
     if (pages.length < count) {
       throw new KjumpError('OUT_OF_PAGES', `${count} hidden pages are needed and ${pages.length} are free`, {
@@ -35,30 +39,38 @@ export class HiddenPages {
         details: { needed: count, free: pages.length },
       });
     }
-    const { frames } = this.memory;
-    frames.lock();
+    memory.frames.lock();
     try {
-      this.memory.promise(count);
+      memory.promise(count);
+      // First of all: a page above that count is in no capture and in no account.
+      if (high > live[LIVE.hiddenHigh]) live[LIVE.hiddenHigh] = high;
+      for (const page of pages) owners[page - memory.ramPages] = slot + 1;
     } finally {
-      frames.unlock();
+      memory.frames.unlock();
     }
-    for (const page of pages) this.owners[page - this.memory.ramPages] = slot + 1;
-    const high = (pages.at(-1) ?? -1) - this.memory.ramPages + 1;
-    if (high > this.live[LIVE.hiddenHigh]) this.live[LIVE.hiddenHigh] = high;
     return pages;
   }
 
-  /** Frees the given pages. */
+  /** Frees the given pages, each owned and named once. */
   release(pages: Iterable<number>): void {
-    const { frames } = this.memory;
-    for (const page of pages) {
-      // Zeroing promises the page a frame for its next store; a free page needs none.
-      this.memory.zero(page);
-      this.owners[page - this.memory.ramPages] = 0;
-      frames.lock();
-      frames.reserved -= 1;
+    const { memory, owners } = this;
+    const { frames, table, ramPages } = memory;
+    frames.lock();
+    try {
+      for (const page of pages) {
+        assert(owners[page - ramPages] > 0, 'a hidden page is freed that nobody owns');
+        // Either the page has a frame, which comes free, or it was promised one.
+        if (memory.isShared(page)) frames.reserved -= 1;
+        const frame = table[page];
+        table[page] = ZERO_FRAME;
+        frames.drop(frame);
+        // Last, for a thread that dies here: a free page maps no frame.
+        owners[page - ramPages] = 0;
+      }
+    } finally {
       frames.unlock();
     }
+    memory.bumpEpoch();
   }
 
   /** The pages that serve a kernel slot. */
@@ -70,8 +82,11 @@ export class HiddenPages {
     return pages;
   }
 
-  /** Makes every hidden page that serves `from` serve `to`. */
+  /** Makes the given pages, each owned, serve the kernel in slot `to`. */
   handOn(pages: Iterable<number>, to: number): void {
-    for (const page of pages) this.owners[page - this.memory.ramPages] = to + 1;
+    for (const page of pages) {
+      assert(this.owners[page - this.memory.ramPages] > 0, 'a hidden page is handed on that nobody owns');
+      this.owners[page - this.memory.ramPages] = to + 1;
+    }
   }
 }

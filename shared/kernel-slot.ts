@@ -2,8 +2,16 @@
 //
 // A kernel's slot as an object over its page: plain fields, images, windows, name and report. State changes are checked.
 import { assert, KjumpError } from './errors.ts';
+import type { HiddenPages } from './hidden-pages.ts';
 import { Kimage } from './kexec/kimage.ts';
-import { SLOT, SLOT_NAME_BYTES, SLOT_STOP_TEXT_BYTES, WINDOW_SHARED, WINDOW_WORDS, WINDOWS_MAX } from './layout/kernel-slot.ts';
+import {
+  SLOT,
+  SLOT_NAME_BYTES,
+  SLOT_STOP_TEXT_BYTES,
+  WINDOW_SHARED,
+  WINDOW_WORDS,
+  WINDOWS_MAX,
+} from './layout/kernel-slot.ts';
 import { assertTransition, KernelState, type KernelStateValue } from './lifecycle.ts';
 import { KERNEL_SLOT_BYTES, type MachineMemory } from './machine-memory.ts';
 import type { StopCodeValue } from './stop.ts';
@@ -18,7 +26,15 @@ export interface PageWindow {
 
 type SlotWord = Exclude<
   keyof typeof SLOT,
-  'contextPages' | 'windows' | 'name' | 'stopText' | 'callRegisters' | 'kexecImage' | 'crashImage' | 'ticksRun' | 'steps'
+  | 'contextPages'
+  | 'windows'
+  | 'name'
+  | 'stopText'
+  | 'callRegisters'
+  | 'kexecImage'
+  | 'crashImage'
+  | 'ticksRun'
+  | 'steps'
 >;
 
 const encoder = new TextEncoder();
@@ -60,6 +76,11 @@ export class KernelSlot {
   moveTo(state: KernelStateValue): void {
     assertTransition(this.state, state);
     this.view.setInt32(this.base + SLOT.state, state, true);
+  }
+
+  /** The slot's bytes were copied from a context, saved on the way out: what it holds is a parked kernel. */
+  setAdopted(): void {
+    this.view.setInt32(this.base + SLOT.state, KernelState.PARKED, true);
   }
 
   get ticksRun(): number {
@@ -169,4 +190,10 @@ export function emptySlot(slots: readonly KernelSlot[]): KernelSlot {
     });
   }
   return slot;
+}
+
+/** Ends what is left of a kernel: its hidden pages come free and its slot is empty. */
+export function freeSlot(hidden: HiddenPages, slot: KernelSlot): void {
+  hidden.release(hidden.of(slot.index));
+  slot.clear();
 }

@@ -37,5 +37,8 @@ export function stateName(state: number): KernelStateName {
 }
 
 export function assertTransition(from: number, to: number): void {
-  assert(LEGAL[stateName(from)].includes(stateName(to)), `a kernel cannot go from ${stateName(from)} to ${stateName(to)}`);
+  assert(
+    LEGAL[stateName(from)].includes(stateName(to)),
+    `a kernel cannot go from ${stateName(from)} to ${stateName(to)}`,
+  );
 }

@@ -50,6 +50,13 @@ export class MachineClock {
   set current(slot: number) {
     this.view.setInt32(this.base + CLOCK.current, slot, true);
   }
+  /** Slot whose console is in the foreground; −1 while a jump is under way. */
+  get foreground(): number {
+    return this.view.getInt32(this.base + CLOCK.foreground, true);
+  }
+  set foreground(slot: number) {
+    this.view.setInt32(this.base + CLOCK.foreground, slot, true);
+  }
   get poweredOn(): boolean {
     return this.view.getUint32(this.base + CLOCK.poweredOn, true) !== 0;
   }

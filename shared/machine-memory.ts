@@ -35,8 +35,8 @@ export const TRACE_RING_BYTES = 1024 * 1024;
 const WASM_PAGE = 65536;
 /** Offsets must stay small integers in every engine: the whole buffer ends below 2 GiB. */
 const MAX_BYTES = 2 ** 31 - WASM_PAGE;
-/** Page tables of a capture are listed in one index frame of 1,000 words: 1,000 × 1,024 pages. */
-const MAX_PAGES = 1_000_000;
+/** The root frame of a capture lists a frame for every 1,024 pages of the table and 4,096 bytes of records. */
+const MAX_PAGES = 640 * 1024;
 const MAX_KERNELS = 64;
 
 /** [name, bytes, alignment, what it holds], in address order. */
@@ -141,8 +141,12 @@ function checkGeometry({ ramPages, hiddenPages, frames, maxKernels }: MachineGeo
   const refuse = (what: string, why: string, fix: string): never => {
     throw new KjumpError('BAD_SIZE', what, { why, fix });
   };
+  for (const [name, count] of Object.entries({ ramPages, hiddenPages, frames, maxKernels })) {
+    if (!Number.isSafeInteger(count) || count < 0)
+      refuse(`${count} ${name}`, 'it is no number of things', 'give a count');
+  }
   if (ramPages < 16) refuse(`${ramPages} pages of memory`, 'a machine needs at least 64K', 'give more memory');
-  if (!(maxKernels >= 1 && maxKernels <= MAX_KERNELS)) {
+  if (maxKernels < 1 || maxKernels > MAX_KERNELS) {
     refuse(`${maxKernels} kernel slots`, `a machine has 1 to ${MAX_KERNELS}`, 'change maxKernels');
   }
   if (ramPages + hiddenPages > MAX_PAGES) {

@@ -50,13 +50,13 @@ export class Ownership {
   }
 
   /**
-   * Waits until the kernel's bell is no longer `seen`: spins up to `spins` loads if a core is free for it, then blocks, for a
-   * second at most.
+   * Waits until the kernel's bell is no longer `seen`: spins up to `spins` loads if a core is free for it, then blocks, for
+   * `timeoutMs` at most.
    */
-  waitForBell(slot: number, seen: number, spins: number, maxSpinners: number): void {
+  waitForBell(slot: number, seen: number, spins: number, maxSpinners: number, timeoutMs = WATCHDOG_MS): void {
     const bell = word(slot, LIVE_KERNEL.bell);
     if (spins > 0 && this.spin(slot, bell, seen, spins, maxSpinners)) return;
-    Atomics.wait(this.live, bell, seen, WATCHDOG_MS);
+    Atomics.wait(this.live, bell, seen, timeoutMs);
   }
 
   /** True if the bell rang. Spinners beyond the spare cores would only take time slices from the thread that works. */
@@ -76,7 +76,8 @@ export class Ownership {
 
   /** Takes back what a dead thread left in the count of spinners. */
   forgetSpinner(slot: number): void {
-    if (Atomics.exchange(this.live, word(slot, LIVE_KERNEL.spinning), 0) === 1) Atomics.sub(this.live, LIVE.spinners, 1);
+    if (Atomics.exchange(this.live, word(slot, LIVE_KERNEL.spinning), 0) === 1)
+      Atomics.sub(this.live, LIVE.spinners, 1);
   }
 
   hasThread(slot: number): boolean {

@@ -7,15 +7,20 @@
 // page, with a capture, or it is the zero frame) and a store first moves the page to a frame of its own. A count of 1 read
 // without the lock is safe to act on: only the owner, that is this thread, ever raises the count of a mapped frame.
 //
-// Addresses above the last page read as ones and swallow stores, like an open bus.
-import { KjumpError } from './errors.ts';
+// Addresses are 32 bits wide and wrap at 4 GiB; those above the last page read as ones and swallow stores, like an open bus. A
+// hidden page that no kernel slot owns reads as zeros; nobody has been promised a frame for a store to it, so it is asserted.
+import { assert, KjumpError } from './errors.ts';
 import { FramePool, ZERO_FRAME } from './frames.ts';
 import { LIVE } from './layout/live-words.ts';
 import type { MachineMemory } from './machine-memory.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from './units.ts';
 
 const EPOCH = LIVE.poolEpoch;
-const OFFSET_MASK = PAGE_SIZE - 1;
+// Local names for hot code: where a loader makes CommonJS of this file, an imported name is a call of a getter.
+const SHIFT = PAGE_SHIFT;
+const SIZE = PAGE_SIZE;
+const OFFSET_MASK = SIZE - 1;
+const ZERO = ZERO_FRAME;
 
 export class PhysicalMemory {
   readonly frames: FramePool;
@@ -46,7 +51,7 @@ export class PhysicalMemory {
 
   /** Makes an empty pool: every page maps the zero frame, every other frame is free. Once, by the creator. */
   format(): void {
-    this.table.fill(ZERO_FRAME);
+    this.table.fill(ZERO);
     this.references.fill(0);
     this.frames.rebuildStack();
     this.frames.reserved = this.ramPages;
@@ -68,44 +73,44 @@ export class PhysicalMemory {
   /** True if a store to the page would need a frame. */
   isShared(page: number): boolean {
     const frame = this.table[page];
-    return frame === ZERO_FRAME || this.references[frame] !== 1;
+    return frame === ZERO || this.references[frame] !== 1;
   }
 
   // ---- loads and stores -------------------------------------------------------------------------------------------
 
   read8(physAddr: number): number {
-    const page = physAddr >>> PAGE_SHIFT;
+    const page = physAddr >>> SHIFT;
     if (page >= this.pageCount) return 0xff;
-    return this.u8[this.base + this.table[page] * PAGE_SIZE + (physAddr & OFFSET_MASK)];
+    return this.u8[this.base + this.table[page] * SIZE + (physAddr & OFFSET_MASK)];
   }
 
   read16(physAddr: number): number {
     const within = physAddr & OFFSET_MASK;
-    const page = physAddr >>> PAGE_SHIFT;
-    if (within > PAGE_SIZE - 2 || page >= this.pageCount) return this.read8(physAddr) | (this.read8(physAddr + 1) << 8);
-    return this.view.getUint16(this.base + this.table[page] * PAGE_SIZE + within, true);
+    const page = physAddr >>> SHIFT;
+    if (within > SIZE - 2 || page >= this.pageCount) return this.read8(physAddr) | (this.read8(physAddr + 1) << 8);
+    return this.view.getUint16(this.base + this.table[page] * SIZE + within, true);
   }
 
   /** Signed, as all integers at rest. */
   read32(physAddr: number): number {
     const within = physAddr & OFFSET_MASK;
-    const page = physAddr >>> PAGE_SHIFT;
-    if (within > PAGE_SIZE - 4 || page >= this.pageCount) {
+    const page = physAddr >>> SHIFT;
+    if (within > SIZE - 4 || page >= this.pageCount) {
       return this.read16(physAddr) | (this.read16(physAddr + 2) << 16);
     }
-    return this.view.getInt32(this.base + this.table[page] * PAGE_SIZE + within, true);
+    return this.view.getInt32(this.base + this.table[page] * SIZE + within, true);
   }
 
   write8(physAddr: number, value: number): void {
-    const page = physAddr >>> PAGE_SHIFT;
+    const page = physAddr >>> SHIFT;
     if (page >= this.pageCount) return;
     this.u8[this.offsetForStore(page) + (physAddr & OFFSET_MASK)] = value;
   }
 
   write16(physAddr: number, value: number): void {
     const within = physAddr & OFFSET_MASK;
-    const page = physAddr >>> PAGE_SHIFT;
-    if (within > PAGE_SIZE - 2 || page >= this.pageCount) {
+    const page = physAddr >>> SHIFT;
+    if (within > SIZE - 2 || page >= this.pageCount) {
       this.write8(physAddr, value);
       this.write8(physAddr + 1, value >>> 8);
     } else this.view.setUint16(this.offsetForStore(page) + within, value, true);
@@ -113,8 +118,8 @@ export class PhysicalMemory {
 
   write32(physAddr: number, value: number): void {
     const within = physAddr & OFFSET_MASK;
-    const page = physAddr >>> PAGE_SHIFT;
-    if (within > PAGE_SIZE - 4 || page >= this.pageCount) {
+    const page = physAddr >>> SHIFT;
+    if (within > SIZE - 4 || page >= this.pageCount) {
       this.write16(physAddr, value);
       this.write16(physAddr + 2, value >>> 16);
     } else this.view.setInt32(this.offsetForStore(page) + within, value, true);
@@ -148,34 +153,37 @@ export class PhysicalMemory {
   /** The page's bytes as they lie in the buffer: to read now, never to write or to keep. */
   viewOfPage(page: number): Uint8Array {
     const start = this.offsetOf(page);
-    return this.u8.subarray(start, start + PAGE_SIZE);
+    return this.u8.subarray(start, start + SIZE);
   }
 
   offsetOf(page: number): number {
-    return this.base + this.table[page] * PAGE_SIZE;
+    return this.base + this.table[page] * SIZE;
   }
 
   /** Byte offset of a frame that belongs to this page alone; moves the page to a new frame if its frame is shared. */
   offsetForStore(page: number): number {
     const frame = this.table[page];
-    if (this.references[frame] === 1) return this.base + frame * PAGE_SIZE;
-    return this.base + this.unshare(page) * PAGE_SIZE;
+    if (this.references[frame] === 1) return this.base + frame * SIZE;
+    return this.base + this.unshare(page) * SIZE;
   }
 
   private unshare(page: number): number {
     const { frames } = this;
+    assert(this.inUse(page), 'a store to a hidden page that nobody owns');
     frames.lock();
     let frame = this.table[page];
     // The count may have fallen to 1 since it was read: a capture was released meanwhile.
-    if (frame === ZERO_FRAME || this.references[frame] !== 1) {
+    if (frame === ZERO || this.references[frame] !== 1) {
       const own = frames.take();
-      const from = this.base + frame * PAGE_SIZE;
-      this.u8.copyWithin(this.base + own * PAGE_SIZE, from, from + PAGE_SIZE);
+      const from = this.base + frame * SIZE;
+      this.u8.copyWithin(this.base + own * SIZE, from, from + SIZE);
       // Table last: a thread that dies before this line leaves the old mapping whole.
       this.table[page] = own;
       frames.drop(frame);
       frames.reserved -= 1;
       frame = own;
+      // Another linear address may be cached as a mapping of this page. An engine that has no other may cache on.
+      this.bumpEpoch();
     }
     frames.unlock();
     return frame;
@@ -183,68 +191,87 @@ export class PhysicalMemory {
 
   // ---- moving frames ----------------------------------------------------------------------------------------------
 
-  /** The two pages change places. Straight-line: a thread is never stopped between the stores. */
+  /**
+   * The two pages, both in use, change places. Straight-line: a thread is never stopped between the stores. A relocation
+   * exchanges many, so the epoch is its to bump, once, at the end.
+   */
   exchange(pageA: number, pageB: number): void {
     const frame = this.table[pageA];
     this.table[pageA] = this.table[pageB];
     this.table[pageB] = frame;
   }
 
-  /** `target` becomes a copy-on-write copy of `source`. Throws `OUT_OF_FRAMES`, with nothing changed. */
+  /** `target` becomes a copy-on-write copy of `source`; both are in use. Throws `OUT_OF_FRAMES`, with nothing changed. */
   alias(target: number, source: number): void {
-    if (target === source || this.table[target] === this.table[source]) return;
-    this.frames.lock();
+    this.aliasMany([target], [source]);
+  }
+
+  /**
+   * Each of `targets`, in order, becomes a copy-on-write copy of the page at the same index of `sources`; all are in use.
+   * Throws `OUT_OF_FRAMES`, with nothing changed.
+   */
+  aliasMany(targets: ArrayLike<number>, sources: ArrayLike<number>): void {
+    const { frames, table, references } = this;
+    const count = targets.length;
+    assert(sources.length === count, `${count} targets for ${sources.length} sources`);
+    for (let i = 0; i < count; i++) {
+      assert(this.inUse(targets[i]) && this.inUse(sources[i]), 'a page is aliased that nobody owns');
+    }
+    frames.lock();
     try {
-      this.promise((this.isShared(target) ? 0 : 1) + (this.isShared(source) ? 0 : 1), this.isShared(target) ? 0 : 1);
-      this.aliasLocked(target, source);
+      // A target that loses a frame of its own gives back the very frame it may need; only a source can cost one.
+      let unshared = 0;
+      for (let i = 0; i < count; i++) {
+        if (table[targets[i]] !== table[sources[i]] && !this.isShared(sources[i])) unshared++;
+      }
+      this.promise(unshared);
+      for (let i = 0; i < count; i++) {
+        const frame = table[sources[i]];
+        if (frame === table[targets[i]]) continue;
+        if (frame !== ZERO) references[frame]++;
+        this.remap(targets[i], frame);
+      }
     } finally {
-      this.frames.unlock();
+      frames.unlock();
     }
     this.bumpEpoch();
   }
 
-  /** As `alias`, for callers that hold the lock and have promised the frames. */
-  aliasLocked(target: number, source: number): void {
-    const frame = this.table[source];
-    if (frame !== ZERO_FRAME) this.references[frame]++;
-    const old = this.table[target];
-    this.table[target] = frame;
-    this.frames.drop(old);
-  }
-
   /** The pages [first, end) become zeros without a frame of their own. Never fails: every frame given up is promised back. */
   zero(first: number, end: number = first + 1): void {
+    assert(first >= 0 && end <= this.pageCount, 'pages are zeroed that are not there');
     this.frames.lock();
     for (let page = first; page < end; page++) {
-      const frame = this.table[page];
-      if (frame === ZERO_FRAME) continue;
-      if (this.references[frame] === 1) this.frames.reserved += 1;
-      this.table[page] = ZERO_FRAME;
-      this.frames.drop(frame);
+      if (this.table[page] !== ZERO) this.remap(page, ZERO);
     }
     this.frames.unlock();
     this.bumpEpoch();
   }
 
+  /** The page gives up its frame for a shared one; a frame it had alone comes free and is promised to its next store. */
+  private remap(page: number, frame: number): void {
+    const old = this.table[page];
+    if (this.references[old] === 1) this.frames.reserved += 1;
+    this.table[page] = frame;
+    this.frames.drop(old);
+  }
+
   // ---- the promise to stores --------------------------------------------------------------------------------------
 
   /**
-   * Promises `count` more frames to stores, while `freed` frames are about to come free. Lock held.
-   * Throws `OUT_OF_FRAMES` with nothing changed if the free frames do not cover them, even when counted again.
+   * Promises `count` more frames to stores. Lock held. Throws `OUT_OF_FRAMES` with nothing changed if the free frames do not
+   * cover them, even when counted again.
    */
-  promise(count: number, freed = 0): void {
+  promise(count: number): void {
     const { frames } = this;
-    if (frames.reserved + count > frames.free + freed) frames.reserved = this.countShared();
-    if (frames.reserved + count > frames.free + freed) {
-      throw new KjumpError(
-        'OUT_OF_FRAMES',
-        `${count} frames are needed and ${frames.free - frames.reserved} are spare`,
-        {
-          why: 'every shared page must be able to get a frame of its own, so that no store can ever fail',
-          fix: 'release captures, unload kernels, or create the machine with more spare memory',
-          details: { needed: count, free: frames.free, reserved: frames.reserved },
-        },
-      );
+    if (frames.reserved + count > frames.free) frames.reserved = this.countShared();
+    const spare = frames.free - frames.reserved;
+    if (count > spare) {
+      throw new KjumpError('OUT_OF_FRAMES', `${count} frames are needed and ${spare} are spare`, {
+        why: 'every shared page must be able to get a frame of its own, so that no store can ever fail',
+        fix: 'release captures, unload kernels, or create the machine with more spare memory',
+        details: { needed: count, free: frames.free, reserved: frames.reserved },
+      });
     }
     frames.reserved += count;
   }
@@ -259,6 +286,13 @@ export class PhysicalMemory {
     }
     return shared;
   }
+
+  /** RAM, or a hidden page that serves a kernel. */
+  private inUse(page: number): boolean {
+    return (
+      page >= 0 && page < this.pageCount && (page < this.ramPages || this.hiddenOwners[page - this.ramPages] !== 0)
+    );
+  }
 }
 
 /** Calls `part(page, offsetWithin, length, done)` for every page that [physAddr, physAddr + length) touches. */
@@ -267,11 +301,11 @@ function forEachPagePart(
   length: number,
   part: (page: number, within: number, length: number, done: number) => void,
 ): void {
-  let address = physAddr >>> 0;
+  let address = physAddr;
   for (let done = 0; done < length; ) {
     const within = address & OFFSET_MASK;
-    const size = Math.min(PAGE_SIZE - within, length - done);
-    part(Math.floor(address / PAGE_SIZE), within, size, done);
+    const size = Math.min(SIZE - within, length - done);
+    part(address >>> SHIFT, within, size, done);
     done += size;
     address += size;
   }

@@ -3,7 +3,6 @@
 // What the two sides say to each other beside the bytes: the task that attaches a thread to a kernel slot, the signals a thread
 // sends, and the control interface (Comlink) for inspection. Everything that decides is in the bytes; these only start, wake
 // and describe.
-import type { MessagePort } from 'node:worker_threads';
 
 /** Fixed for the life of a machine; every thread gets the same. */
 export interface ThreadOptions {
@@ -19,19 +18,21 @@ export interface ThreadOptions {
   readonly clock: 'virtual' | 'realtime';
   /** Host file behind the ATA disk; none is no disk. */
   readonly disk: string | null;
+  /** Unix seconds that the RTC shows at tick 0. */
+  readonly rtcSeconds: number;
   /** `process.hrtime` in µs when the machine was made: the zero of the wall clock in traces. */
   readonly wallZero: number;
 }
 
 /** One task of the pool: the life of a thread in a slot. Both ports are transferred. */
-export interface KernelTask {
+export interface KernelTask<Port = unknown> {
   readonly memory: WebAssembly.Memory;
   readonly slot: number;
   readonly options: ThreadOptions;
   /** Comlink, pumped while the thread blocks. */
-  readonly control: MessagePort;
+  readonly control: Port;
   /** Signals to the host. */
-  readonly signals: MessagePort;
+  readonly signals: Port;
 }
 
 /** How a task ends: the kernel is over, or the thread left its slot and another may attach. */

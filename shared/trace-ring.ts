@@ -12,20 +12,16 @@ export const TraceType = {
   phase: 1,
   /** a: from slot, b: to slot, c: pages exchanged, d: 1 plain, 0 preserve. Wall: the instant before the owner store. */
   handOver: 2,
-  /** First thing the woken thread writes. */
+  /** First thing the woken thread writes. a: 1 if the kernel climbs no lines. */
   wake: 3,
   /** a: bytes written to the kernel's console ring. */
   console: 4,
-  /** a: new state. */
-  state: 5,
   /** a: stop code, b: address. */
-  stop: 6,
+  stop: 5,
   /** a: errno of a jump that was refused, b: line. */
-  refused: 7,
+  refused: 6,
   /** a: device index, b: device phase, c: errno. Only for failures and refusals of devices. */
-  device: 8,
-  /** a: value written to port 0x80. */
-  post: 9,
+  device: 7,
 } as const;
 
 export interface TraceRecord {

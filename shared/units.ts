@@ -17,17 +17,17 @@ const FACTORS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2
 export function parseSize(size: Size, what = 'size'): number {
   const bytes = typeof size === 'number' ? size : parseSizeText(size);
   if (!Number.isSafeInteger(bytes) || bytes < 0) {
-    throw new KjumpError('BAD_SIZE', `${what} ${JSON.stringify(size)} is not a size`, {
+    throw new KjumpError('BAD_SIZE', `${what} '${size}' is not a size`, {
       why: 'a size is a whole number of bytes, in decimal or hexadecimal, with an optional K, M or G',
-      fix: `write it like 64M, 512K, 0x100000 or 4096`,
+      fix: 'write it like 64M, 512K, 0x100000 or 4096',
     });
   }
   return bytes;
 }
 
 function parseSizeText(text: string): number {
-  const match = /^\s*(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?\s*$/i.exec(String(text));
-  return match === null ? Number.NaN : Number(match[1]) * FACTORS[match[2].toUpperCase()];
+  const match = /^\s*(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*(?:([KMG])(?:i?B)?|B)?\s*$/i.exec(text);
+  return match === null ? Number.NaN : Number(match[1]) * FACTORS[(match[2] ?? '').toUpperCase()];
 }
 
 /** A size as people read it: `64M`, `15M`, `4K`, `100`. */

@@ -4,7 +4,7 @@
 // and at switches. One tick is one nanosecond of virtual time.
 import { field, recordLayout } from './fields.ts';
 
-export const CLOCK = { nowTick: 0, switches: 8, seed: 16, generation: 20, current: 24, poweredOn: 28 } as const;
+export const CLOCK = { nowTick: 0, switches: 8, seed: 16, generation: 20, current: 24, poweredOn: 28, foreground: 32 } as const;
 
 export const CLOCK_LAYOUT = recordLayout('clock', 256, [
   field('nowTick', CLOCK.nowTick, 'f64', 'virtual time, in ticks of one nanosecond'),
@@ -12,5 +12,6 @@ export const CLOCK_LAYOUT = recordLayout('clock', 256, [
   field('seed', CLOCK.seed, 'u32', 'seed of the machine'),
   field('generation', CLOCK.generation, 'u32', 'raised by every restore, resume and clone'),
   field('current', CLOCK.current, 'i32', 'slot of the kernel that has the machine; -1 before the first'),
+  field('foreground', CLOCK.foreground, 'i32', 'slot whose console is in the foreground; -1 nobody'),
   field('poweredOn', CLOCK.poweredOn, 'u32', '1 once the devices have been reset'),
 ]);

@@ -11,6 +11,9 @@ export const WINDOWS_MAX = 4;
 export const WINDOW_WORDS = 4;
 export const WINDOW_SHARED = 1;
 
+/** Values of the word `engine`. */
+export const EngineKind = { unknown: 0, guest: 1, i386: 2 } as const;
+
 export const SLOT = {
   state: 0,
   engine: 4,
@@ -23,13 +26,13 @@ export const SLOT = {
   swapPage: 28,
   contextPages: 32,
   homeHead: 48,
-  homeIn: 52,
   parent: 56,
   kexecLock: 60,
   result: 64,
   request: 68,
   requestTarget: 72,
   pmTest: 76,
+  caller: 52,
   backEntry: 80,
   plainEntry: 84,
   waiting: 88,
@@ -74,13 +77,13 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
     'u32',
     "list whose walk brings this kernel's pages into their place; 0: always there",
   ),
-  field('homeIn', SLOT.homeIn, 'u32', '1 while that list has been walked'),
-  field('parent', SLOT.parent, 'i32', 'slot whose image this kernel is; -1: nobody'),
+  field('parent', SLOT.parent, 'i32', 'slot in whose memory the home list lies; -1: in hidden pages'),
   field('kexecLock', SLOT.kexecLock, 'u32', '__kexec_lock'),
   field('result', SLOT.result, 'u32', 'errno of the last jump, 0 after a return'),
   field('request', SLOT.request, 'u32', '1: jump when the step ends, 2: call, 3: power off'),
   field('requestTarget', SLOT.requestTarget, 'i32', 'slot to jump to; -1: where the loaded image says'),
   field('pmTest', SLOT.pmTest, 'u32', 'depth at which the next jump turns round'),
+  field('caller', SLOT.caller, 'i32', 'for a function called in physical mode: slot of its caller'),
   field('backEntry', SLOT.backEntry, 'u32', 'word found at [ESP] on arrival: re-entry of whoever came from'),
   field('plainEntry', SLOT.plainEntry, 'u32', '1: last entered by a plain kexec'),
   field('waiting', SLOT.waiting, 'u32', '1: halted, waits for an interrupt'),

@@ -21,12 +21,9 @@ export const LIVE = {
   runLimitTick: 6,
   /** Threads that spin right now instead of blocking. */
   spinners: 8,
-  /** Relocation journal: what to walk again if the thread that relocates dies half way. */
+  /** Relocation journal (shared/kexec/journal.ts): 1 from the first exchange to the hand-over; lists in the journal. */
   journalActive: 10,
-  journalLeaveHead: 11,
-  journalLeaveDone: 12,
-  journalEnterHead: 13,
-  journalEnterDone: 14,
+  journalLists: 11,
   /** Frame pool: lock (holder's key), free frames, frames promised to stores, first capture, mapping epoch. */
   poolLock: 16,
   poolFree: 17,
@@ -39,7 +36,12 @@ export const LIVE = {
   traceHead: 24,
   traceTail: 25,
   traceWaiting: 26,
+  /** Of each list: its head, and how many of its pages have been exchanged. */
+  journalHeads: 32,
+  journalDone: 40,
 } as const;
+/** Lists that one jump can walk: leaving the kernel's own and its parents', entering the target's. */
+export const JOURNAL_LISTS_MAX = 8;
 
 /** Words of one kernel's block, by index from `LIVE_KERNEL_BASE + slot * LIVE_KERNEL_WORDS`. */
 export const LIVE_KERNEL = {

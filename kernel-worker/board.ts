@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+//
+// The composition root of a kernel's thread: memory, CPU, clock, bus and devices over the machine's bytes, wired once. Nothing
+// else makes a device. The board keeps caches only; a new one over the same bytes goes on identically.
+
+import { ConsoleRing } from '../shared/console-ring.ts';
+import { CpuRecord } from '../shared/cpu-record.ts';
+import { assert } from '../shared/errors.ts';
+import { kernelKey } from '../shared/frames.ts';
+import { HiddenPages } from '../shared/hidden-pages.ts';
+import { type KernelSlot, kernelSlots } from '../shared/kernel-slot.ts';
+import { RelocationJournal } from '../shared/kexec/journal.ts';
+import { deviceOffset } from '../shared/layout/device-map.ts';
+import { KernelState } from '../shared/lifecycle.ts';
+import { MachineClock } from '../shared/machine-clock.ts';
+import type { MachineMemory } from '../shared/machine-memory.ts';
+import { Ownership } from '../shared/ownership.ts';
+import { PhysicalMemory } from '../shared/physical-memory.ts';
+import { DEVICE_NAMES } from '../shared/pm-phases.ts';
+import type { Signal, ThreadOptions } from '../shared/protocol.ts';
+import { TraceRing, TraceType } from '../shared/trace-ring.ts';
+import { Bus } from './bus.ts';
+import { DebugExit } from './devices/debug-exit.ts';
+import type { Device } from './devices/device.ts';
+import { Disk } from './devices/disk.ts';
+import { FileStore } from './devices/file-store.ts';
+import { Ide } from './devices/ide.ts';
+import { Pic } from './devices/pic.ts';
+import { Pit } from './devices/pit.ts';
+import { Platform } from './devices/platform.ts';
+import { Post } from './devices/post.ts';
+import { Rtc } from './devices/rtc.ts';
+import { Uart } from './devices/uart.ts';
+
+export class Board {
+  readonly machine: MachineMemory;
+  readonly options: ThreadOptions;
+  readonly memory: PhysicalMemory;
+  readonly hidden: HiddenPages;
+  readonly journal: RelocationJournal;
+  readonly ownership: Ownership;
+  readonly slots: readonly KernelSlot[];
+  readonly clock: MachineClock;
+  readonly cpu: CpuRecord;
+  readonly bus: Bus;
+  readonly pic: Pic;
+  readonly uart: Uart;
+  readonly debugExit: DebugExit;
+  /** Registration order: parents before children. Indices name devices in traces and fault plans. */
+  readonly devices: readonly Device[];
+  readonly signal: (signal: Signal) => void;
+  private readonly ring: TraceRing;
+  private readonly nudge: () => void;
+  private readonly store: FileStore | null;
+  private readonly deadlineDevices: readonly Device[];
+  /** Cache of the earliest deadline; port accesses and device events make it stale. */
+  private deadline = 0;
+  private deadlineStale = true;
+
+  constructor(machine: MachineMemory, slotIndex: number, options: ThreadOptions, signal: (signal: Signal) => void) {
+    this.machine = machine;
+    this.options = options;
+    this.signal = signal;
+    this.nudge = () => signal({ kind: 'drain' });
+    this.memory = new PhysicalMemory(machine, kernelKey(slotIndex));
+    this.hidden = new HiddenPages(machine, this.memory);
+    this.journal = new RelocationJournal(machine, this.memory);
+    this.ownership = new Ownership(machine);
+    this.slots = kernelSlots(machine);
+    this.clock = new MachineClock(machine);
+    this.cpu = new CpuRecord(machine);
+    this.ring = new TraceRing(machine);
+
+    const records = machine.region('devices').offset;
+    const part = (name: string) => ({ view: machine.view, base: records + deviceOffset(name), clock: this.clock });
+    this.bus = new Bus(part('bus'));
+    this.pic = new Pic(part('pic'));
+    const irq = (line: number) => (level: boolean) => this.pic.setLine(line, level);
+    const pit = new Pit({ ...part('pit'), irq: irq(0) });
+    this.uart = new Uart({ ...part('uart0'), irq: irq(4), transmit: (byte) => this.transmit(byte) });
+    const rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: options.rtcSeconds });
+    this.store = options.disk === null ? null : new FileStore(options.disk);
+    const disk = new Disk({ ...part('disk0'), store: this.store });
+    const ide = new Ide({ ...part('ide0'), irq: irq(14), disk });
+    const post = new Post(part('post'));
+    this.debugExit = new DebugExit(part('debug-exit'));
+    for (const device of [this.pic, pit, this.uart, rtc, ide, post, this.debugExit]) device.attach(this.bus);
+    this.devices = [new Platform(), this.pic, pit, rtc, this.uart, ide, disk, post, this.debugExit];
+    assert(
+      this.devices.every((device, i) => device.name === DEVICE_NAMES[i]),
+      'the devices are not in the order of their names',
+    );
+    this.deadlineDevices = [pit, rtc, this.uart, ide];
+  }
+
+  /** Gives the host's files back; the next use opens them again. */
+  close(): void {
+    this.store?.close();
+  }
+
+  /** Power-on: once in the life of a machine. */
+  powerOn(): void {
+    if (this.clock.poweredOn) return;
+    for (const device of this.devices) device.reset();
+    this.clock.poweredOn = true;
+  }
+
+  // ---- time -------------------------------------------------------------------------------------------------------
+
+  /** Lets virtual time pass and runs what falls due. */
+  passTime(deltaTicks: number): void {
+    const now = this.clock.advance(deltaTicks);
+    if (now >= this.nextDeadline()) this.runDeadlines(now);
+  }
+
+  nextDeadline(): number {
+    if (this.deadlineStale) {
+      this.deadline = Number.POSITIVE_INFINITY;
+      for (const device of this.deadlineDevices) this.deadline = Math.min(this.deadline, device.deadlineTick());
+      this.deadlineStale = false;
+    }
+    return this.deadline;
+  }
+
+  /** Something outside `passTime` may have moved a deadline: a port access, a restore, a switch. */
+  touchDeadlines(): void {
+    this.deadlineStale = true;
+  }
+
+  private runDeadlines(now: number): void {
+    for (const device of this.deadlineDevices) if (device.deadlineTick() <= now) device.onDeadline(now);
+    this.deadlineStale = true;
+  }
+
+  /** HLT: time skips to the next deadline, or to `limitTick`. False if nothing would ever wake the CPU. */
+  skipToDeadline(limitTick: number): boolean {
+    const target = Math.min(this.nextDeadline(), limitTick);
+    if (!Number.isFinite(target)) return false;
+    this.passTime(Math.max(0, target - this.clock.nowTick()));
+    return true;
+  }
+
+  /** Acknowledges the interrupt that the CPU takes now: its vector, or −1. */
+  pendingInterrupt(): number {
+    return this.cpu.interruptsEnabled && this.pic.intr() ? this.pic.acknowledge() : -1;
+  }
+
+  // ---- what the host sees -----------------------------------------------------------------------------------------
+
+  /** Wall clock in µs since the machine was made; the same clock in every thread. */
+  wallNow(): number {
+    return performance.now() * 1000 + WALL_OFFSET - this.options.wallZero;
+  }
+
+  trace(type: number, kernel: number, wall: number, duration: number, a = 0, b = 0, c = 0, d = 0): void {
+    this.ring.push(this.nudge, type, kernel, this.clock.nowTick(), wall, duration, a, b, c, d);
+  }
+
+  /** Writes to the kernel's console; waits while its ring is full. While the console is suspended the host hears later. */
+  writeConsole(slot: KernelSlot, bytes: Uint8Array): void {
+    const ring = new ConsoleRing(this.machine, slot.index);
+    for (let done = 0; done < bytes.length; ) {
+      const written = ring.write(bytes.subarray(done));
+      done += written;
+      const held = slot.get('consoleHeld');
+      if (written > 0 && held === 0) this.trace(TraceType.console, slot.index, this.wallNow(), 0, written);
+      else if (written > 0) slot.set('consoleHeld', held + written);
+      else if (held > 1) {
+        // Nobody can read what has not been announced: a full ring of a suspended console drops the rest.
+        return;
+      } else {
+        this.nudge();
+        ring.waitForRoom();
+      }
+    }
+  }
+
+  private transmit(byte: number): void {
+    const current = this.slots[this.clock.current];
+    if (current !== undefined) this.writeConsole(current, Uint8Array.of(byte));
+  }
+
+  /** Slot of the kernel with this name; undefined if there is none. */
+  slotNamed(name: string): number | undefined {
+    return this.slots.find((slot) => slot.state !== KernelState.EMPTY && slot.name === name)?.index;
+  }
+}
+
+/** From performance.now() of this thread to process.hrtime, in µs: the smallest of several readings. */
+const WALL_OFFSET = (() => {
+  let best = Number.POSITIVE_INFINITY;
+  let offset = 0;
+  for (let i = 0; i < 50; i++) {
+    const before = performance.now();
+    const clock = process.hrtime.bigint();
+    const after = performance.now();
+    if (after - before >= best) continue;
+    best = after - before;
+    offset = Number(clock) / 1000 - ((before + after) / 2) * 1000;
+  }
+  return offset;
+})();

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+//
+// Both sides of the border: what the leaver saves, the state in which the peer finds the CPU (reference §3.3), the one store
+// that moves ownership, and how the woken kernel finds itself again (arch/x86/kernel/machine_kexec_32.c:machine_kexec,
+// relocate_kernel_32.S). The peer is entered by `call` with ESP at the top of the swap page and the leaver's re-entry address
+// at [ESP]; a plain kexec enters with zeros.
+import { Errno } from '../shared/errno.ts';
+import { assert } from '../shared/errors.ts';
+import type { KernelSlot } from '../shared/kernel-slot.ts';
+import { type BorderPages, contextAt, restoreContext, saveContext } from '../shared/kexec/context.ts';
+import { homePages } from '../shared/kexec/home-pages.ts';
+import { CONTEXT_PAGES, CONTROL, REENTRY_OFFSET, STACK_TOP_WORD } from '../shared/layout/control-page.ts';
+import { CPU, SEGMENT } from '../shared/layout/cpu-state.ts';
+import { LIVE } from '../shared/layout/live-words.ts';
+import { KernelState } from '../shared/lifecycle.ts';
+import { TraceType } from '../shared/trace-ring.ts';
+import { PAGE_SIZE } from '../shared/units.ts';
+import type { Board } from './board.ts';
+import type { Jump } from './jump.ts';
+import { adoptParked, claimSlot, unclaimSlot } from './target.ts';
+
+const CR0_KEPT = 0x7ffafff3;
+const CR0_PE = 1;
+const EFLAGS_PRESERVE = 0x06;
+const EFLAGS_PLAIN = 0x46;
+const KERNEL_CS = 0x60;
+const KERNEL_DS = 0x68;
+const FLAT_LIMIT = -1;
+const CODE_ATTRIBUTES = 0xc09b;
+const DATA_ATTRIBUTES = 0xc093;
+/** The DONE word, left in ECX by the walk of the list. */
+const ECX_AFTER_WALK = 4;
+/** Where the control page keeps the four words of page_list (reference §2.3). */
+const PAGE_LIST = 0x840;
+
+// ---- line 9 ---------------------------------------------------------------------------------------------------------
+
+/** Everything that must hold before anything irreversible: 0, or EBUSY for a device that is still at work. */
+export function checkInvariants({ board, target }: Jump): number {
+  assert(!board.cpu.interruptsEnabled, 'interrupts are on behind the line that switched them off');
+  assert(!board.journal.active, 'a relocation is under way before its line');
+  assert(target !== null, 'the jump has no target');
+  return board.devices.some((device) => device.busyReason() !== null) ? Errno.EBUSY : 0;
+}
+
+/** Takes a slot for a target without one, then parks CPU, devices and slot in the pages of this departure. */
+export function saveAtBorder(jump: Jump): number {
+  const { board, me, target } = jump;
+  assert(target !== null, 'the jump has no target');
+  if (target.slot === null) {
+    const slot = claimSlot(board, me, target);
+    if (typeof slot === 'number') return slot;
+    jump.target = { ...target, slot };
+    jump.claimed = true;
+  }
+  const pages = target.throughImage ? imagePages(board, me) : homePages(me);
+  jump.pages = pages;
+  if (jump.mayFailLate) keepCopies(jump, pages);
+  me.set('quiesced', 1);
+  me.set('reentry', pages.controlPage + REENTRY_OFFSET);
+  if (jump.preserve) saveContext(board.machine, board.memory, me, pages);
+  return 0;
+}
+
+function imagePages(board: Board, me: KernelSlot): BorderPages {
+  const image = me.kexecImage;
+  const controlPage = image.controlCodePage >>> 0;
+  return {
+    controlPage,
+    swapPage: image.swapPage >>> 0,
+    contextPages: Array.from(
+      { length: CONTEXT_PAGES },
+      (_, i) => board.memory.read32(controlPage + CONTROL.contextPages + 4 * i) >>> 0,
+    ),
+    head: image.head >>> 0,
+  };
+}
+
+/** Relocation by itself cannot fail: copies are needed only where a fault is to be injected behind this line. */
+function keepCopies(jump: Jump, pages: BorderPages): void {
+  for (const physAddr of [pages.controlPage, pages.swapPage, ...pages.contextPages]) {
+    jump.backup.push({ physAddr, bytes: jump.board.memory.read(physAddr, PAGE_SIZE) });
+  }
+}
+
+export function takeBackSave(jump: Jump): number {
+  const { board, me, target } = jump;
+  for (const { physAddr, bytes } of jump.backup) board.memory.write(physAddr, bytes);
+  me.set('quiesced', 0);
+  me.set('reentry', 0);
+  if (jump.claimed && target?.slot) unclaimSlot(board, me, target.slot);
+  return 0;
+}
+
+// ---- line 11 --------------------------------------------------------------------------------------------------------
+
+/** Past the point of no return: the CPU as the peer must find it, the stack word, the owner store. */
+export function handOver(jump: Jump): void {
+  const { board, me, target, pages, preserve, byReturn } = jump;
+  const slot = target?.slot;
+  assert(target && slot && pages, 'hand-over without a target');
+  if (target.parkedHead !== null) adoptParked(board, slot, target.start);
+  const stackTop = (preserve ? pages.swapPage : pages.controlPage) + STACK_TOP_WORD;
+  setBorderState(board, pages, target.start, stackTop, preserve);
+  if (byReturn) returnToCaller(board, slot);
+  else board.memory.write32(stackTop, preserve ? pages.controlPage + REENTRY_OFFSET : 0);
+  me.set('departures', me.get('departures') + 1);
+  me.moveTo(preserve && !byReturn ? KernelState.PARKED : KernelState.OFF);
+  if (!preserve) inheritHome(board, me, slot);
+  board.clock.switches += 1;
+  board.clock.current = slot.index;
+  const { live } = board.ownership;
+  if (live[LIVE.switchesLeft] > 0) live[LIVE.switchesLeft] -= 1;
+  // Read before the store: afterwards the slot is the new owner's.
+  const hasThread = board.ownership.hasThread(slot.index);
+  board.trace(
+    TraceType.handOver,
+    me.index,
+    board.wallNow(),
+    0,
+    me.index,
+    slot.index,
+    jump.pagesMoved,
+    preserve ? 0 : 1,
+  );
+  // A forgetful thread leaves its slot with the CPU: whoever hands it back asks for another thread.
+  if (board.options.amnesia) board.ownership.setThread(me.index, false);
+  // No call lies between the end of the journal and the owner store: a thread that dies here has done both or neither.
+  board.journal.close();
+  board.ownership.giveToKernel(slot.index);
+  if (!hasThread) board.signal({ kind: 'attach', slot: slot.index });
+}
+
+/** Registers at the peer's first instruction. Only ESP, [ESP], flat segments, paging off and IF = DF = 0 are a contract. */
+function setBorderState(board: Board, pages: BorderPages, start: number, stackTop: number, preserve: boolean): void {
+  const { cpu, memory } = board;
+  cpu.eax = 0;
+  cpu.ebx = preserve ? pages.head : 0;
+  cpu.ecx = preserve ? ECX_AFTER_WALK : 0;
+  cpu.edx = preserve ? start : 0;
+  cpu.esi = preserve ? 1 : 0;
+  cpu.edi = preserve ? pages.controlPage : 0;
+  cpu.ebp = preserve ? pages.controlPage + PAGE_LIST : 0;
+  if (preserve) writePageList(board, pages);
+  cpu.esp = stackTop;
+  cpu.eip = start;
+  cpu.eflags = preserve ? EFLAGS_PRESERVE : EFLAGS_PLAIN;
+  cpu.setWord(CPU.cr0, (cpu.cr0 & CR0_KEPT) | CR0_PE);
+  cpu.setWord(CPU.cr3, 0);
+  cpu.setWord(CPU.cr4, 0);
+  for (let i = 0; i < 8; i++) cpu.setWord(CPU.dr + 4 * i, 0);
+  for (const table of [CPU.gdtr, CPU.idtr]) {
+    cpu.setWord(table, 0);
+    cpu.setWord(table + 4, 0);
+  }
+  setFlat(board, CPU.cs, KERNEL_CS, CODE_ATTRIBUTES);
+  for (const segment of [CPU.ss, CPU.ds, CPU.es]) setFlat(board, segment, KERNEL_DS, DATA_ATTRIBUTES);
+  assert((memory.pageCount * PAGE_SIZE) >>> 0 > stackTop, 'the stack of the peer lies outside memory');
+}
+
+function setFlat({ cpu }: Board, segment: number, selector: number, attributes: number): void {
+  cpu.setWord(segment + SEGMENT.selector, selector);
+  cpu.setWord(segment + SEGMENT.base, 0);
+  cpu.setWord(segment + SEGMENT.limit, FLAT_LIMIT);
+  cpu.setWord(segment + SEGMENT.attributes, attributes);
+}
+
+function writePageList({ memory }: Board, pages: BorderPages): void {
+  [pages.controlPage, pages.controlPage, 0, pages.swapPage].forEach((word, i) => {
+    memory.write32(pages.controlPage + PAGE_LIST + 4 * i, word);
+  });
+}
+
+/** After a plain kexec the target stands where the leaver stood: what the leaver kept for others, it keeps now. */
+function inheritHome({ hidden }: Board, me: KernelSlot, heir: KernelSlot): void {
+  heir.set('homeHead', me.get('homeHead'));
+  heir.set('parent', me.get('parent'));
+  me.set('homeHead', 0);
+  hidden.handOn(hidden.of(me.index), heir.index);
+}
+
+/** A called function ends with a plain `ret`: it pops the caller's re-entry address, and ESP points one word above. */
+function returnToCaller(board: Board, caller: KernelSlot): void {
+  const pages = contextAt(board.memory, caller.address('reentry'));
+  assert(pages !== null, 'the caller of a physical-mode function is not parked');
+  board.cpu.esp = pages.swapPage + PAGE_SIZE;
+}
+
+// ---- the woken side -------------------------------------------------------------------------------------------------
+
+/**
+ * Finds the kernel again that wakes: the word at [ESP] says who came from where; a parked kernel's CPU and devices come back
+ * from its context.
+ */
+export function arrive(board: Board, me: KernelSlot, first: boolean): void {
+  const peer = board.memory.read32(board.cpu.esp);
+  me.set('arrivals', me.get('arrivals') + 1);
+  me.set('backEntry', peer);
+  // Where to go back to without an image: whoever was here before, if it can be entered again.
+  const peerIsParked = board.slots.some((s) => s.state === KernelState.PARKED && s.address('reentry') === peer >>> 0);
+  if (peerIsParked) me.set('start', peer);
+  if (first) return;
+  const pages = contextAt(board.memory, me.address('reentry'));
+  assert(pages !== null, `${me.name} is parked and its context is gone`);
+  // Left through its own image: the peer's re-entry is where that image starts from now on (machine_kexec's last line).
+  if (pages.controlPage === me.kexecImage.controlCodePage >>> 0 && me.kexecImage.loaded) me.kexecImage.start = peer;
+  restoreContext(board.machine, board.memory, pages.contextPages);
+  me.set('quiesced', 0);
+  me.set('reentry', 0);
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// Loads the module of a kernel written in TypeScript. `require` with tsx's hook loads everything there is on every supported
+// Node (TypeScript, ES modules, CommonJS); `import()` of a .ts file fails on Node 20 even with it.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { GuestKernel, GuestRoutine } from '../../../shared/guest.ts';
+import { EntryKind } from '../../../shared/layout/entry-page.ts';
+
+const require = createRequire(import.meta.url);
+
+/** The module's functions. Throws an Error that says what is wrong with it. */
+export function loadGuestModule(kind: EntryKind, specifier: string): GuestKernel & Partial<GuestRoutine> {
+  const module = require(fileURLToPath(specifier)) as Record<string, unknown>;
+  const needed = kind === EntryKind.kernel ? 'step' : 'call';
+  if (typeof module[needed] !== 'function') throw new Error(`${specifier} exports no function ${needed}(k)`);
+  return module as unknown as GuestKernel & Partial<GuestRoutine>;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// The device phases of a jump, with the meaning of Linux's drivers/base/power/main.c (dpm_suspend_start to dpm_resume_end)
+// and drivers/base/syscore.c, in one thread. Down: children before parents; up: parents before children. A phase that is
+// refused undoes its own part with the thaw callbacks; what lies further out is undone by the caller with the restore
+// callbacks, although nothing was restored, as kernel_kexec does. Which device is how far down needs to be known only
+// within one synchronous jump, so it is an object here and not in the bytes.
+import { Errno } from '../shared/errno.ts';
+import type { PmPhase } from '../shared/pm-phases.ts';
+import type { Device } from './devices/device.ts';
+
+/** What `prepare` may answer beside 0 and an errno: Linux's positive value (our errno are positive), without effect here. */
+export const PREPARE_DIRECT_COMPLETE = -1;
+
+/** A device that answers EAGAIN to `prepare` is asked again; Linux does so for ever, we so many times. */
+const PREPARE_ATTEMPTS = 1000;
+
+export interface PmHooks {
+  /** Makes every call of a callback: runs it, or answers with an errno in its place. `phase` is the callback's name. */
+  call(phase: PmPhase, device: Device, callback: () => Errno): Errno;
+  /** An error on the way up: logged, and otherwise without effect. */
+  ignored(phase: PmPhase, device: Device, errno: Errno): void;
+}
+
+export interface PmFailure {
+  readonly phase: PmPhase;
+  readonly device: Device;
+  readonly errno: Errno;
+}
+
+/**
+ * 'strict' leaves devices as Linux 6.1 does when prepare or freeze is refused: those already down stay down, nothing is
+ * completed. 'repaired' brings them back, as 6.17 does.
+ */
+export type PmMode = 'repaired' | 'strict';
+
+/** How far down each device is: Linux's dpm lists, as sets in which a device stays until it is up again. */
+export interface SuspendedDevices {
+  /** Registration order, parents before children. */
+  readonly devices: readonly Device[];
+  readonly prepared: Set<Device>;
+  readonly frozen: Set<Device>;
+  readonly late: Set<Device>;
+  readonly noirq: Set<Device>;
+}
+
+/** dpm_suspend_start: prepare, then freeze. With a failure everything is up again, unless the mode is 'strict'. */
+export function suspendStart(
+  devices: readonly Device[],
+  hooks: PmHooks,
+  mode: PmMode = 'repaired',
+): { readonly suspended: SuspendedDevices; readonly failure: PmFailure | null } {
+  const suspended: SuspendedDevices = {
+    devices,
+    prepared: new Set(),
+    frozen: new Set(),
+    late: new Set(),
+    noirq: new Set(),
+  };
+  const failure = prepare(suspended, hooks) ?? walkDown('freeze', devices, suspended.frozen, hooks);
+  if (failure && mode === 'repaired') resumeEnd(suspended, hooks);
+  return { suspended, failure };
+}
+
+/** dpm_suspend_end: freeze late, then noirq. A failure leaves the devices frozen, with late and noirq undone. */
+export function suspendEnd(suspended: SuspendedDevices, hooks: PmHooks): PmFailure | null {
+  const { devices, late, noirq } = suspended;
+  const lateFailure = walkDown('freezeLate', devices, late, hooks);
+  if (lateFailure) {
+    walkUp('thawEarly', 'restoreEarly', devices, late, hooks);
+    return lateFailure;
+  }
+  const noirqFailure = walkDown('freezeNoirq', devices, noirq, hooks);
+  if (noirqFailure) {
+    walkUp('thawNoirq', 'restoreNoirq', devices, noirq, hooks);
+    walkUp('thawEarly', 'restoreEarly', devices, late, hooks);
+  }
+  return noirqFailure;
+}
+
+/** dpm_resume_start: restore noirq, then early. */
+export function resumeStart({ devices, late, noirq }: SuspendedDevices, hooks: PmHooks): void {
+  walkUp('restoreNoirq', null, devices, noirq, hooks);
+  walkUp('restoreEarly', null, devices, late, hooks);
+}
+
+/** dpm_resume_end: restore, then complete. */
+export function resumeEnd({ devices, prepared, frozen }: SuspendedDevices, hooks: PmHooks): void {
+  walkUp('restore', null, devices, frozen, hooks);
+  for (let index = devices.length - 1; index >= 0; index--) {
+    const device = devices[index]!;
+    if (prepared.delete(device)) callUp('complete', device, hooks);
+  }
+}
+
+/**
+ * The state of a system that was parked whole: every device down to noirq. The one that wakes has nothing else to go by,
+ * and needs nothing else: only a jump that went all the way is parked.
+ */
+export function allSuspended(devices: readonly Device[]): SuspendedDevices {
+  return {
+    devices,
+    prepared: new Set(devices),
+    frozen: new Set(devices),
+    late: new Set(devices),
+    noirq: new Set(devices),
+  };
+}
+
+/** syscore_suspend: reverse registration order. With a failure those already suspended are resumed. */
+export function syscoreSuspend(devices: readonly Device[], hooks: PmHooks): PmFailure | null {
+  for (let index = devices.length - 1; index >= 0; index--) {
+    const device = devices[index]!;
+    const errno = callDown('suspendSyscore', device, hooks);
+    if (errno === Errno.OK) continue;
+    for (let done = index + 1; done < devices.length; done++) callUp('resumeSyscore', devices[done]!, hooks);
+    return { phase: 'suspendSyscore', device, errno };
+  }
+  return null;
+}
+
+/** syscore_resume: registration order. */
+export function syscoreResume(devices: readonly Device[], hooks: PmHooks): void {
+  for (const device of devices) callUp('resumeSyscore', device, hooks);
+}
+
+/** Parents first: a parent may not yet refuse new children when a child is asked. */
+function prepare({ devices, prepared }: SuspendedDevices, hooks: PmHooks): PmFailure | null {
+  for (const device of devices) {
+    let errno: Errno = Errno.EAGAIN;
+    for (let attempt = 0; errno === Errno.EAGAIN && attempt < PREPARE_ATTEMPTS; attempt++) {
+      errno = callDown('prepare', device, hooks);
+    }
+    if (errno > 0) return { phase: 'prepare', device, errno };
+    prepared.add(device);
+  }
+  return null;
+}
+
+/**
+ * Reverse order. An async device waits for the phase's barrier, unless its parent, which must come after it, is called
+ * before. One refusal ends the phase: nobody further is called, except async devices whose turn had come; but an async
+ * device's own refusal stops those as well (async_error). `done` gets the devices that are down.
+ */
+function walkDown(
+  phase: 'freeze' | 'freezeLate' | 'freezeNoirq',
+  devices: readonly Device[],
+  done: Set<Device>,
+  hooks: PmHooks,
+): PmFailure | null {
+  const deferred = new Set<Device>();
+  let failure: PmFailure | null = null;
+  let asyncFailed = false;
+
+  const suspend = (device: Device): void => {
+    for (const child of devices) if (child.parent === device.name && deferred.has(child)) suspend(child);
+    if (asyncFailed) return;
+    deferred.delete(device);
+    const errno = callDown(phase, device, hooks);
+    if (errno === Errno.OK) {
+      done.add(device);
+      return;
+    }
+    failure ??= { phase, device, errno };
+    if (device.pm.async) asyncFailed = true;
+  };
+
+  for (let index = devices.length - 1; index >= 0 && failure === null; index--) {
+    const device = devices[index]!;
+    if (device.pm.async) deferred.add(device);
+    else suspend(device);
+  }
+  for (const device of deferred) if (deferred.has(device) && !asyncFailed) suspend(device);
+  return failure;
+}
+
+/**
+ * Registration order, for the devices in `down`, which leave it. An async device waits for the barrier, unless a child,
+ * which must come after it, is called before. `fallback` is called on a device without the callback: a driver whose thaw
+ * and restore are the same has only restore.
+ */
+function walkUp(
+  phase: PmPhase,
+  fallback: PmPhase | null,
+  devices: readonly Device[],
+  down: Set<Device>,
+  hooks: PmHooks,
+): void {
+  const deferred = new Set<Device>();
+
+  const resume = (device: Device): void => {
+    for (const parent of devices) if (parent.name === device.parent && deferred.has(parent)) resume(parent);
+    deferred.delete(device);
+    down.delete(device);
+    callUp(device.pm[phase] || fallback === null ? phase : fallback, device, hooks);
+  };
+
+  for (const device of devices) {
+    if (!down.has(device)) continue;
+    if (device.pm.async) deferred.add(device);
+    else resume(device);
+  }
+  for (const device of deferred) if (deferred.has(device)) resume(device);
+}
+
+function callDown(phase: PmPhase, device: Device, hooks: PmHooks): Errno {
+  const callback = device.pm[phase];
+  return callback ? hooks.call(phase, device, callback) : Errno.OK;
+}
+
+function callUp(phase: PmPhase, device: Device, hooks: PmHooks): void {
+  const errno = callDown(phase, device, hooks);
+  if (errno !== Errno.OK) hooks.ignored(phase, device, errno);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+//
+// Where a jump goes. A request names a kernel (any kernel can follow any other), or the loaded image says, or else it is back to
+// whoever was here before. An address is a parked kernel's re-entry, a loaded kernel's entry, a control page that names the
+// context of a kernel nobody here knows (restored from memory alone), or the entry page of a new kernel.
+import { Errno } from '../shared/errno.ts';
+import { assert, KjumpError } from '../shared/errors.ts';
+import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
+import { adoptSlot, contextAt } from '../shared/kexec/context.ts';
+import { giveHomePages } from '../shared/kexec/home-pages.ts';
+import { walkList } from '../shared/kexec/relocate.ts';
+import { readEntryPage } from '../shared/kexec/typescript-image.ts';
+import { CONTROL, CONTROL_MARKER, REENTRY_OFFSET } from '../shared/layout/control-page.ts';
+import { EngineKind } from '../shared/layout/kernel-slot.ts';
+import { KernelState } from '../shared/lifecycle.ts';
+import { PAGE_MASK, PAGE_SIZE, pageIndexOf } from '../shared/units.ts';
+import type { Board } from './board.ts';
+
+export interface JumpTarget {
+  readonly start: number;
+  /** The kernel, if it has a slot already. */
+  readonly slot: KernelSlot | null;
+  /** True if the way leads through the loaded image's own control and swap page. */
+  readonly throughImage: boolean;
+  /** A kernel that the image brings parked, as its own departure left it: the list in its control page. Else null. */
+  readonly parkedHead: number | null;
+}
+
+/** Finds the target of a request: the target, or the errno of the refusal. */
+export function findTarget(board: Board, me: KernelSlot): JumpTarget | number {
+  const named = me.get('requestTarget');
+  if (named !== -1) return board.slots[named] === undefined ? Errno.EINVAL : enterable(board.slots[named], me);
+  const image = me.kexecImage;
+  const start = image.loaded ? image.start >>> 0 : me.address('start');
+  // No image and nobody to go back to, or an image whose peer returned without leaving an address: EINVAL.
+  if (start === 0) return Errno.EINVAL;
+  if (image.loaded) {
+    const brought = broughtByImage(board, me, start);
+    if (brought !== null) return brought;
+  }
+  return knownKernel(board, me, start) ?? (image.loaded ? Errno.ENOEXEC : Errno.EINVAL);
+}
+
+function enterable(slot: KernelSlot, me: KernelSlot): JumpTarget | number {
+  if (slot.index === me.index) return Errno.EINVAL;
+  if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return Errno.EINVAL;
+  const start = slot.state === KernelState.LOADED ? slot.address('entry') : slot.address('reentry');
+  const throughImage = me.kexecImage.loaded && me.kexecImage.target === slot.index;
+  return { start, slot, throughImage, parkedHead: null };
+}
+
+/** The kernel that this address enters: parked there, or loaded by `me` to start there. */
+function knownKernel(board: Board, me: KernelSlot, start: number): JumpTarget | number | null {
+  const parked = board.slots.find((s) => s.state === KernelState.PARKED && s.address('reentry') === start);
+  if (parked !== undefined) return enterable(parked, me);
+  const child = board.slots[me.kexecImage.target];
+  return child?.state === KernelState.LOADED && child.address('entry') === start ? enterable(child, me) : null;
+}
+
+/** The kernel that the loaded image's own pages hold at `start`, if nobody knows it yet; null if they hold none. */
+function broughtByImage(board: Board, me: KernelSlot, start: number): JumpTarget | number | null {
+  const image = me.kexecImage;
+  if (image.target >= 0) return null;
+  const page = sourceOf(board, image.head >>> 0, start);
+  if (page === null) return null;
+  const { memory } = board;
+  const isReentry = (start & (PAGE_SIZE - 1)) === REENTRY_OFFSET;
+  if (isReentry && memory.read32(page + CONTROL.marker) === CONTROL_MARKER) {
+    // A restored kernel takes the machine whole: its restorer leaves nothing behind, and owns the memory it gives away.
+    if (image.preserveContext || me.get('homeHead') !== 0) return Errno.EINVAL;
+    return { start, slot: null, throughImage: true, parkedHead: memory.read32(page + CONTROL.head) >>> 0 };
+  }
+  return readEntryPage(memory, page + (start & (PAGE_SIZE - 1))) === null
+    ? null
+    : { start, slot: null, throughImage: true, parkedHead: null };
+}
+
+/** Address of the page that the list will bring to where `physAddr` is; null if the list does not touch it. */
+function sourceOf(board: Board, head: number, physAddr: number): number | null {
+  let found: number | null = null;
+  walkList(board.memory, head, (destination, source) => {
+    if (destination >>> 0 === (physAddr & PAGE_MASK) >>> 0) found = source;
+  });
+  return found;
+}
+
+/** Takes a slot for a target that has none yet. 0 or ENOMEM; on failure nothing is changed. */
+export function claimSlot(board: Board, me: KernelSlot, target: JumpTarget): KernelSlot | number {
+  try {
+    const slot = emptySlot(board.slots);
+    slot.clear();
+    giveHomePages(board.hidden, slot);
+    slot.set('life', slot.get('life') + 1);
+    if (target.parkedHead !== null) return slot;
+    const image = me.kexecImage;
+    slot.set('entry', target.start);
+    slot.set('engine', EngineKind.guest);
+    slot.set('homeHead', image.preserveContext ? image.head : 0);
+    slot.set('parent', image.preserveContext ? me.index : -1);
+    slot.set('caller', me.index);
+    slot.name = `kernel${slot.index}`;
+    slot.windows = image.preserveContext
+      ? destinationWindows(image.segments)
+      : [{ firstPage: 0, endPage: board.memory.ramPages, shared: false }];
+    slot.moveTo(KernelState.LOADED);
+    image.target = slot.index;
+    return slot;
+  } catch (error) {
+    if (error instanceof KjumpError) return Errno.ENOMEM;
+    throw error;
+  }
+}
+
+/** Gives a claimed slot back. */
+export function unclaimSlot(board: Board, me: KernelSlot, slot: KernelSlot): void {
+  freeSlot(board.hidden, slot);
+  me.kexecImage.target = -1;
+}
+
+/** The kernel that an image carried goes with the image; its thread, if it has one, leaves. */
+export function dropTarget(board: Board, index: number): void {
+  const slot = board.slots[index];
+  if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return;
+  freeSlot(board.hidden, slot);
+  board.ownership.ring(index);
+}
+
+/**
+ * Makes `slot` the kernel that lies parked in memory at the re-entry address: its own slot as it was when it left, but for
+ * what belongs to the machine it left from. Its image stays loaded and is dead: its pages hold the restorer's leftovers.
+ */
+export function adoptParked(board: Board, slot: KernelSlot, reentry: number): void {
+  const pages = contextAt(board.memory, reentry);
+  assert(pages !== null, 'the parked kernel went away while it was brought in');
+  const kept = (['life', 'controlPage', 'swapPage'] as const).map((word) => [word, slot.get(word)] as const);
+  const { contextPages } = slot;
+  adoptSlot(board.machine, board.memory, pages, slot);
+  for (const [word, value] of kept) slot.set(word, value);
+  slot.contextPages = contextPages;
+  slot.set('homeHead', 0);
+  slot.set('parent', -1);
+  slot.set('reentry', reentry);
+  slot.kexecImage.target = -1;
+  slot.setAdopted();
+}
+
+/** Windows of a kernel that another kernel loaded: what its segments cover, joined where they touch. */
+function destinationWindows(segments: readonly { mem: number; memsz: number }[]): PageWindow[] {
+  const ranges = segments
+    .filter((segment) => segment.memsz > 0)
+    .map((segment) => ({
+      firstPage: pageIndexOf(segment.mem),
+      endPage: pageIndexOf(segment.mem) + segment.memsz / PAGE_SIZE,
+      shared: false,
+    }))
+    .sort((a, b) => a.firstPage - b.firstPage);
+  const joined: { firstPage: number; endPage: number; shared: boolean }[] = [];
+  for (const range of ranges) {
+    const last = joined.at(-1);
+    // A slot holds four windows: beyond that the last one grows over the holes.
+    if (last !== undefined && (last.endPage === range.firstPage || joined.length === 4)) last.endPage = range.endPage;
+    else joined.push({ ...range });
+  }
+  return joined;
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+//
+// Calling a function in physical mode from the kernel that has the machine (the fourth use of the 2008 change): its code is
+// loaded over the pages where it belongs, the kernel jumps there with preserved context, the function returns, and everything
+// it wrote to its own pages is found in the pages that keep them (reference §9.4).
+
+import { KjumpError } from '../shared/errors.ts';
+import { Request } from '../shared/jump-lines.ts';
+import { freeSlot, type KernelSlot } from '../shared/kernel-slot.ts';
+import { KernelState } from '../shared/lifecycle.ts';
+import { hex, PAGE_SIZE, pageIndexOf, parseSize, type Size } from '../shared/units.ts';
+import type { Program } from './loaders/program.ts';
+import type { MachineParts } from './machine-parts.ts';
+import { locatePages, placeAside } from './placing.ts';
+
+export const REGISTERS = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi', 'eip', 'eflags'] as const;
+export type RegisterName = (typeof REGISTERS)[number];
+
+export interface PhysicalCall {
+  /** Page-aligned physical address of the function. */
+  readonly at: Size;
+  /** Bytes of its pages; default one page of code and one of data. */
+  readonly size?: Size;
+  /** General registers it is entered with; those absent are 0. */
+  readonly registers?: Partial<Record<RegisterName, number>>;
+  /** What to read of its pages when it has returned. */
+  readonly read?: readonly { readonly physAddr: number; readonly length: number }[];
+}
+
+export interface PhysicalCallResult {
+  readonly registers: Readonly<Record<RegisterName, number>>;
+  /** One for each of `read`. */
+  readonly memory: readonly Uint8Array[];
+}
+
+/** `run` gives the machine the CPU until the caller has it back. */
+export async function callRoutine(
+  parts: MachineParts,
+  program: Program,
+  call: PhysicalCall,
+  run: (routine: KernelSlot) => Promise<void>,
+): Promise<PhysicalCallResult> {
+  const caller = parts.currentSlot;
+  if (caller?.state !== KernelState.RUNNING) {
+    throw new KjumpError('BAD_STATE', 'no kernel is running that could call', {
+      why: 'a physical-mode call is made by the kernel that has the machine',
+      fix: 'boot a kernel first',
+    });
+  }
+  const at = parseSize(call.at, 'at');
+  const end = Math.ceil((at + parseSize(call.size ?? 2 * PAGE_SIZE, 'size')) / PAGE_SIZE);
+  const window = { firstPage: pageIndexOf(at), endPage: Math.max(end, pageIndexOf(at) + 1), shared: false };
+  if (at % PAGE_SIZE !== 0 || window.endPage > parts.memory.ramPages) {
+    throw new KjumpError('BAD_WINDOW', `a function cannot be called at ${hex(at)}`, {
+      why: at % PAGE_SIZE !== 0 ? 'the address is not page-aligned' : 'its pages are not in memory',
+      fix: 'give a page-aligned physical address of RAM',
+    });
+  }
+  const routine = placeAside(parts, program, `call ${hex(at)}`, [window]);
+  try {
+    routine.set('caller', caller.index);
+    routine.callRegisters = REGISTERS.map((name) => call.registers?.[name] ?? 0);
+    caller.set('requestTarget', routine.index);
+    caller.set('request', Request.jump);
+    await run(routine);
+    const registers = routine.callRegisters;
+    const pageOf = locatePages(parts, routine, parts.currentSlot);
+    return {
+      registers: Object.fromEntries(REGISTERS.map((name, i) => [name, registers[i]])) as Record<RegisterName, number>,
+      memory: (call.read ?? []).map(({ physAddr, length }) => readPages(parts, pageOf, physAddr, length)),
+    };
+  } finally {
+    // A function that crashed has the machine still; its slot is the report of that.
+    if (parts.clock.current !== routine.index) freeSlot(parts.hidden, routine);
+  }
+}
+
+/** Physical memory through a page mapping. */
+export function readPages(
+  { memory }: MachineParts,
+  pageOf: (page: number) => number,
+  physAddr: number,
+  length: number,
+): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const at = physAddr + done;
+    const within = at % PAGE_SIZE;
+    const size = Math.min(PAGE_SIZE - within, length - done);
+    memory.readInto(pageOf(Math.floor(at / PAGE_SIZE)) * PAGE_SIZE + within, bytes.subarray(done, done + size));
+    done += size;
+  }
+  return bytes;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+//
+// The typed events of a machine, and the reports they carry. Wall-clock durations are in microseconds and differ from run to
+// run; everything else is the same for the same scenario.
+import type { DirectionName, JumpLine } from '../shared/jump-lines.ts';
+import type { KernelStateName } from '../shared/lifecycle.ts';
+import type { StopCodeName, StopReasonName } from '../shared/stop.ts';
+
+/** One line of a jump, done in one direction. */
+export interface PhaseEvent {
+  readonly kernel: string;
+  readonly line: JumpLine;
+  readonly direction: DirectionName;
+  /** 0, or the errno that the line was refused with. */
+  readonly errno: number;
+  readonly tick: number;
+  readonly durationUs: number;
+}
+
+/** A whole switch: every phase of both sides, and the hand-over between them. */
+export interface SwitchReport {
+  readonly from: string;
+  readonly to: string;
+  /** `preserve`: the leaver can come back; `plain`: it is over. */
+  readonly kind: 'preserve' | 'plain';
+  /** Pages exchanged, out and in. */
+  readonly pages: number;
+  readonly tick: number;
+  readonly phases: readonly PhaseEvent[];
+  /** From the owner store to the first instruction of the woken thread. */
+  readonly handOverUs: number;
+  /** From the first line down to the last line up. */
+  readonly totalUs: number;
+}
+
+export interface ConsoleEvent {
+  readonly kernel: string;
+  readonly text: string;
+  readonly tick: number;
+}
+
+/** A jump that was turned round; the kernel goes on. */
+export interface RefusedEvent {
+  readonly kernel: string;
+  readonly line: JumpLine;
+  readonly errno: number;
+  /** True if a pm_test depth asked for it. */
+  readonly byTest: boolean;
+  readonly tick: number;
+}
+
+/** The end of a kernel. */
+export interface StopReport {
+  readonly kernel: string;
+  readonly state: KernelStateName;
+  readonly code: StopCodeName;
+  readonly address: number;
+  readonly text: string;
+  readonly exitStatus: number;
+  readonly tick: number;
+}
+
+/** Where a run came to a stop. */
+export interface RunReport {
+  readonly reason: StopReasonName;
+  /** The kernel that had the CPU last. */
+  readonly kernel: string;
+  readonly tick: number;
+  readonly switches: number;
+}
+
+export interface MachineEvents {
+  phase: (event: PhaseEvent) => void;
+  switch: (report: SwitchReport) => void;
+  refused: (event: RefusedEvent) => void;
+  console: (event: ConsoleEvent) => void;
+  crash: (report: StopReport) => void;
+  off: (report: StopReport) => void;
+  stopped: (report: RunReport) => void;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+//
+// The public API, name by name.
+
+export { ErrorCode, KjumpError } from '../shared/errors.ts';
+export type { Guest, GuestKernel, GuestRoutine } from '../shared/guest.ts';
+export type { PhysicalCall, PhysicalCallResult } from './calling.ts';
+export { type FieldChange, formatDiff, type PageChange, type SnapshotDiff } from './diff.ts';
+export type {
+  ConsoleEvent,
+  MachineEvents,
+  PhaseEvent,
+  RefusedEvent,
+  RunReport,
+  StopReport,
+  SwitchReport,
+} from './events.ts';
+export type { Inspection, KernelInspection } from './inspect.ts';
+export type { FaultPlan, JumpOptions } from './jumping.ts';
+export { type ImageOptions, Kernel, type PlaceOptions } from './kernel.ts';
+export { createMachine, Machine, type ResumeOptions, type RunOptions, resumeMachine } from './machine.ts';
+export type { MachineOptions } from './options.ts';
+export { Snapshot } from './snapshot.ts';

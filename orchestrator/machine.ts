@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: MIT
+//
+// The machine as its user holds it. The machine stands still whenever no call runs it: `boot` and `jump` run it to the first
+// instruction of the kernel that comes in, `run` as far as its limits say. While it stands the host owns the CPU, and loads,
+// captures and compares; nothing here executes a guest instruction.
+import { availableParallelism } from 'node:os';
+import { EventEmitter } from 'eventemitter3';
+import type { Captures } from '../shared/captures.ts';
+import { KjumpError } from '../shared/errors.ts';
+import { freeSlot, type KernelSlot } from '../shared/kernel-slot.ts';
+import { KernelState, type KernelStateName } from '../shared/lifecycle.ts';
+import { MachineMemory } from '../shared/machine-memory.ts';
+import type { Signal, ThreadDescription, ThreadOptions } from '../shared/protocol.ts';
+import { StopReason, stopReasonName } from '../shared/stop.ts';
+import { parseSize } from '../shared/units.ts';
+import { callRoutine, type PhysicalCall, type PhysicalCallResult, readPages } from './calling.ts';
+import { diffSnapshots, type SnapshotDiff } from './diff.ts';
+import type { MachineEvents, RunReport, StopReport, SwitchReport } from './events.ts';
+import { Execution, type RunLimits, type Stop } from './execution.ts';
+import { readImage, resumeInto, writeImage } from './images/hibernation.ts';
+import { type Inspection, inspectMachine } from './inspect.ts';
+import { enterFromHost, type JumpOptions, requestJump, setBootCpu } from './jumping.ts';
+import { type ImageOptions, Kernel, type KernelHost, type PlaceOptions } from './kernel.ts';
+import { loadProgram } from './loaders/program.ts';
+import { MachineParts } from './machine-parts.ts';
+import { drawMemory } from './memory-map.ts';
+import {
+  checkOptions,
+  geometryOf,
+  type MachineOptions,
+  oneOf,
+  type ResolvedOptions,
+  resolveOptions,
+  wholeNumber,
+} from './options.ts';
+import { checkName, prepareKernel } from './place-options.ts';
+import { locatePages, placeAsImage, placeAside, placeAtHome, placeClone, unloadImage } from './placing.ts';
+import { recoverFromDeath } from './recovery.ts';
+import {
+  aborted,
+  crashed,
+  isOver,
+  machineClosed,
+  nothingToRun,
+  refused,
+  requireState,
+  stillHasMachine,
+} from './refusals.ts';
+import { Snapshot, type SnapshotHost } from './snapshot.ts';
+import { stopReport, TraceReader } from './trace-reader.ts';
+import { WorkerHost } from './worker-host.ts';
+
+/** What a resumed machine may have otherwise than the one that was saved. */
+export type ResumeOptions = Partial<Pick<ResolvedOptions, 'threads' | 'disk' | 'clock' | 'spins' | 'amnesia'>>;
+
+export interface RunOptions extends RunLimits {
+  /** Stops the run at a slice boundary; the call rejects with `ABORTED`. */
+  readonly signal?: AbortSignal;
+}
+
+const anything = (): null => null;
+const RESUME_CHECKS = {
+  threads: wholeNumber(1, 64),
+  disk: anything,
+  clock: oneOf('virtual', 'realtime'),
+  spins: wholeNumber(0, 10_000_000),
+  amnesia: anything,
+};
+const RUN_CHECKS = {
+  ticks: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  steps: wholeNumber(0, 2 ** 31 - 1),
+  switches: wholeNumber(0, 2 ** 31 - 1),
+  signal: anything,
+};
+
+/** A machine with no kernel yet. Throws `BAD_OPTION` or `BAD_SIZE`. */
+export async function createMachine(options: MachineOptions = {}): Promise<Machine> {
+  const resolved = resolveOptions(options);
+  const parts = new MachineParts(MachineMemory.create(geometryOf(resolved)), resolved);
+  parts.memory.format();
+  parts.clock.seed = resolved.seed;
+  parts.clock.current = -1;
+  parts.clock.foreground = -1;
+  return new Machine(parts);
+}
+
+/**
+ * The machine of an image file, as it was; options of threads, disk and clock may be given anew. Throws `NO_SUCH_FILE`,
+ * `NOT_AN_IMAGE`, `BAD_IMAGE` before anything is made.
+ */
+export async function resumeMachine(path: string, options: ResumeOptions = {}): Promise<Machine> {
+  checkOptions('resumeMachine', options, RESUME_CHECKS);
+  const image = await readImage(path);
+  const saved = (image.metadata as { options: ResolvedOptions }).options;
+  const parts = new MachineParts(resumeInto(image), { ...saved, ...options });
+  parts.clock.generation += 1;
+  return new Machine(parts);
+}
+
+export class Machine extends EventEmitter<MachineEvents> implements KernelHost, SnapshotHost {
+  private readonly parts: MachineParts;
+  private readonly wallZero = Number(process.hrtime.bigint()) / 1000;
+  private readonly reader: TraceReader;
+  private readonly execution: Execution;
+  private readonly host: WorkerHost;
+  private readonly handles = new Map<number, Kernel>();
+  private closed: Promise<void> | null = null;
+
+  /** Use `createMachine` or `resumeMachine`. */
+  constructor(parts: MachineParts) {
+    super();
+    this.parts = parts;
+    const { machine, ownership, slots, clock, options } = parts;
+    this.reader = new TraceReader(machine, slots, this);
+    this.host = new WorkerHost(machine, ownership, threadOptions(options, this.wallZero), options.threads, {
+      signal: (slot, signal) => this.onSignal(slot, signal),
+      gone: (slot, error) => this.onThreadGone(slot, error),
+      spareable: () => this.spareableSlots(),
+    });
+    this.execution = new Execution({
+      ownership,
+      nowTick: () => clock.nowTick(),
+      current: () => clock.current,
+      attach: (slot) => this.host.attach(slot),
+    });
+  }
+
+  // ---- kernels ----------------------------------------------------------------------------------------------------
+
+  /** Every kernel there is, in the order of their slots. */
+  get kernels(): Kernel[] {
+    return this.parts.slots.filter((slot) => slot.state !== KernelState.EMPTY).map((slot) => this.handle(slot));
+  }
+
+  /** The kernel that has the machine; null before the first one is booted. */
+  get current(): Kernel | null {
+    const slot = this.parts.currentSlot;
+    return slot === null || slot.state === KernelState.EMPTY ? null : this.handle(slot);
+  }
+
+  /** Virtual time, in ticks of a nanosecond. */
+  get now(): number {
+    return this.parts.clock.nowTick();
+  }
+
+  /** Switches since power-on. */
+  get switches(): number {
+    return this.parts.clock.switches;
+  }
+
+  /**
+   * Puts a kernel into memory and runs it to the end of its `start`. It may store to all of RAM unless a window is given. Throws
+   * `BAD_STATE` while another kernel has the machine, and what loading throws.
+   */
+  async boot(file: string | URL, options: PlaceOptions = {}): Promise<Kernel> {
+    const { program, windows, name } = await this.prepare('boot', file, options, true);
+    return this.held(async () => {
+      const { parts } = this;
+      const before = parts.currentSlot;
+      if (before !== null && !isOver(before)) throw stillHasMachine(before.name, 'use machine.load and machine.jump');
+      this.reclaimSlot();
+      const slot = placeAtHome(parts, program, name, windows);
+      parts.clock.current = slot.index;
+      parts.clock.foreground = slot.index;
+      setBootCpu(parts, slot);
+      this.settle(await this.execution.burst({ steps: 0 }));
+      return this.handle(slot);
+    });
+  }
+
+  /**
+   * Loads a kernel beside the others: any kernel can be followed by it, and it by any. Its window (default 1M to 16M) is
+   * exchanged whenever it comes or goes.
+   */
+  async load(file: string | URL, options: PlaceOptions = {}): Promise<Kernel> {
+    const { program, windows, name } = await this.prepare('load', file, options, false);
+    return this.held(() => {
+      this.reclaimSlot();
+      return this.handle(placeAside(this.parts, program, name, windows));
+    });
+  }
+
+  async loadImage(loader: Kernel, file: string | URL, { preserve = true, ...options }: ImageOptions): Promise<Kernel> {
+    const { program, windows, name } = await this.prepare('kernel.load', file, options, false);
+    return this.held(() => {
+      const slot = requireState(loader, 'load', LIVING);
+      this.reclaimSlot();
+      return this.handle(placeAsImage(this.parts, slot, program, name, windows, preserve));
+    });
+  }
+
+  unloadImage(loader: Kernel): Promise<void> {
+    return this.held(() => unloadImage(this.parts, requireState(loader, 'unload', LIVING)));
+  }
+
+  clone(original: Kernel, name: string): Promise<Kernel> {
+    return this.held(() => {
+      checkName(name, this.names());
+      const slot = requireState(original, 'clone', LIVING);
+      this.reclaimSlot();
+      return this.handle(placeClone(this.parts, slot, name, this.parts.currentSlot));
+    });
+  }
+
+  remove(kernel: Kernel): Promise<void> {
+    return this.held(async () => {
+      const slot = requireState(kernel, 'remove', ['LOADED', 'PARKED', 'OFF', 'CRASHED']);
+      if (slot === this.parts.currentSlot) throw stillHasMachine(kernel.name, 'jump to another kernel first');
+      await this.host.detach(slot.index);
+      freeSlot(this.parts.hidden, slot);
+    });
+  }
+
+  readKernel(kernel: Kernel, physAddr: number, length: number): Promise<Uint8Array> {
+    return this.held(() => {
+      const pageOf = locatePages(this.parts, kernel.slot, this.parts.currentSlot);
+      return readPages(this.parts, pageOf, physAddr, length);
+    });
+  }
+
+  // ---- running ----------------------------------------------------------------------------------------------------
+
+  /** Runs the machine until a limit, the end of the kernel that has it, or `pause`. */
+  async run(options: RunOptions = {}): Promise<RunReport> {
+    this.requireOpen();
+    checkOptions('run', options, RUN_CHECKS);
+    const { signal, ...limits } = options;
+    const current = this.parts.currentSlot;
+    if (current === null || isOver(current)) throw nothingToRun(current);
+    if (signal?.aborted) throw aborted(signal);
+    const onAbort = () => this.execution.pause();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const report = this.report(await this.execution.run(limits));
+      if (signal?.aborted) throw aborted(signal);
+      return report;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Stops a run at the next slice boundary; the run settles with the reason `requested`. */
+  pause(): void {
+    this.execution.pause();
+  }
+
+  /**
+   * `kexec -e` in the kernel that has the machine: to `target`, or else where its loaded image says, or else back to whoever was
+   * here before. Settles when the target has come up. Throws `JUMP_REFUSED` or `PM_TEST`, and the old kernel goes on, or
+   * `KERNEL_CRASHED`.
+   */
+  jump(target: Kernel | string | null = null, options: JumpOptions = {}): Promise<SwitchReport> {
+    return this.held(async () => {
+      const leaver = this.parts.currentSlot;
+      if (leaver === null) throw nothingToRun(null);
+      const to = target === null ? null : this.find(target).slot;
+      const over = isOver(leaver);
+      this.reader.forgetJump();
+      if (over) {
+        enterFromHost(this.parts, leaver, to);
+        this.reader.enteredFromHost(leaver, to, this.now);
+      } else requestJump(leaver, to, options);
+      this.settle(await this.execution.burst({ switches: over ? -1 : 1, steps: 0 }));
+      const { lastRefusal, lastSwitch } = this.reader;
+      if (lastSwitch === null) throw refused(lastRefusal, leaver);
+      return lastSwitch;
+    });
+  }
+
+  /** Calls a function at a physical address from the kernel that has the machine, paging off, and comes back. */
+  async callPhysical(file: string | URL, call: PhysicalCall): Promise<PhysicalCallResult> {
+    const at = parseSize(call.at, 'at');
+    const program = await loadProgram(file, { base: at, at, routine: true });
+    return this.held(() => {
+      this.reclaimSlot();
+      return callRoutine(this.parts, program, call, async (caller) => {
+        this.reader.forgetJump();
+        this.settle(await this.execution.burst({ switches: 2 }));
+        if (this.reader.lastSwitch === null) throw refused(this.reader.lastRefusal, caller);
+      });
+    });
+  }
+
+  // ---- snapshots and images ---------------------------------------------------------------------------------------
+
+  /** The whole machine at this instant, copy-on-write. A run under way pauses for it. */
+  snapshot(name: string): Promise<Snapshot> {
+    return this.held(() => {
+      const started = performance.now();
+      const id = this.parts.captures.create();
+      return new Snapshot(this, name, this.now, (performance.now() - started) * 1000, id);
+    });
+  }
+
+  /** Puts memory, CPU, devices and kernels back to a snapshot. Kernels that came later are gone. */
+  restore(snapshot: Snapshot): Promise<void> {
+    return this.held(() => {
+      const { captures, clock, slots, ownership } = this.parts;
+      const { generation } = clock;
+      captures.restore(snapshot.capture);
+      // Threads drop what they derived from the bytes when the generation is not the one they know.
+      clock.generation = generation + 1;
+      for (const slot of slots) ownership.ring(slot.index);
+    });
+  }
+
+  release(snapshot: Snapshot): Promise<void> {
+    return this.held(() => this.parts.captures.release(snapshot.capture));
+  }
+
+  diff(before: Snapshot, after: Snapshot): SnapshotDiff {
+    return diffSnapshots(this.parts.machine, this.parts.captures, before, after);
+  }
+
+  save(snapshot: Snapshot, path: string): Promise<{ bytes: number; pages: number }> {
+    const { machine, memory, captures, options } = this.parts;
+    return writeImage(path, machine, memory, captures, snapshot.capture, { options });
+  }
+
+  get captures(): Captures {
+    return this.parts.captures;
+  }
+
+  /** Writes the whole machine to an image file, atomically; `resumeMachine` goes on from it, in another process too. */
+  async hibernate(path: string): Promise<{ bytes: number; pages: number }> {
+    const snapshot = await this.snapshot('hibernate');
+    try {
+      return await this.save(snapshot, path);
+    } finally {
+      await snapshot.release();
+    }
+  }
+
+  // ---- looking ----------------------------------------------------------------------------------------------------
+
+  /** Everything that is known of the machine, as plain data. */
+  inspect(): Promise<Inspection> {
+    return this.held(() => inspectMachine(this.parts));
+  }
+
+  /** A picture of physical memory: whose contents are where. `width` is in cells. */
+  memoryMap(width?: number): Promise<string> {
+    return this.held(() => drawMemory(this.parts, width));
+  }
+
+  describeThread(kernel: Kernel): Promise<ThreadDescription> {
+    return this.host.call(kernel.slot.index, (control) => control.describe());
+  }
+
+  stopReport(kernel: Kernel): StopReport {
+    return stopReport(kernel.slot, kernel.name, this.now);
+  }
+
+  // ---- ends -------------------------------------------------------------------------------------------------------
+
+  async powerCut(kernel: Kernel): Promise<void> {
+    await this.host.kill(kernel.slot.index);
+  }
+
+  /** Ends every thread. What was not saved is gone. */
+  close(): Promise<void> {
+    this.closed ??= this.shutDown();
+    return this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async shutDown(): Promise<void> {
+    this.execution.end(machineClosed());
+    await this.host.close();
+    this.reader.drain();
+  }
+
+  // ---- what threads say -------------------------------------------------------------------------------------------
+
+  private onSignal(slot: number, signal: Signal): void {
+    this.reader.drain();
+    if (signal.kind === 'stopped') this.execution.cameBack();
+    if (signal.kind === 'attach') {
+      // A forgetful thread has ended, or will, when its kernel needs another.
+      if (this.parts.options.amnesia) this.host.release(signal.slot);
+      this.attach(signal.slot);
+    }
+  }
+
+  private attach(slot: number): void {
+    this.host.attach(slot).catch((error: Error) => this.execution.end(error));
+  }
+
+  private onThreadGone(slot: number, error: Error | null): void {
+    this.reader.drain();
+    if (!this.parts.ownership.isOwner(slot)) return;
+    if (recoverFromDeath(this.parts, slot, error) === 'attach') return this.attach(slot);
+    this.reader.threadDied(slot, this.now);
+    this.execution.cameBack({ reason: StopReason.crashed, kernel: slot });
+  }
+
+  /** Slots that can do without their thread: whoever is not at work in the CPU's way. */
+  private spareableSlots(): number[] {
+    const { slots, ownership } = this.parts;
+    const busy: number[] = [KernelState.RUNNING, KernelState.QUIESCING];
+    return slots.filter((s) => !busy.includes(s.state) && !ownership.isOwner(s.index)).map((s) => s.index);
+  }
+
+  // ---- helpers ----------------------------------------------------------------------------------------------------
+
+  private async held<T>(work: () => Promise<T> | T): Promise<T> {
+    this.requireOpen();
+    return this.execution.held(work);
+  }
+
+  private requireOpen(): void {
+    if (this.closed !== null) throw machineClosed();
+  }
+
+  private prepare(what: string, file: string | URL, options: PlaceOptions, whole: boolean) {
+    this.requireOpen();
+    return prepareKernel(what, file, options, this.parts.memory.ramPages, whole, this.names());
+  }
+
+  private names(): string[] {
+    return this.kernels.map(({ name }) => name);
+  }
+
+  /** The kernel with this handle or name. Throws `NO_SUCH_KERNEL`. */
+  find(kernel: Kernel | string): Kernel {
+    if (kernel instanceof Kernel) return kernel;
+    const found = this.kernels.find(({ name }) => name === kernel);
+    if (found !== undefined) return found;
+    throw new KjumpError('NO_SUCH_KERNEL', `there is no kernel ${JSON.stringify(kernel)}`, {
+      why: `the kernels are ${this.names().join(', ') || 'none'}`,
+      fix: 'load it first',
+    });
+  }
+
+  private handle(slot: KernelSlot): Kernel {
+    const known = this.handles.get(slot.index);
+    if (known?.means(slot)) return known;
+    const handle = new Kernel(this, slot);
+    this.handles.set(slot.index, handle);
+    return handle;
+  }
+
+  /** Kernels that are over keep their slot, to be looked at, until another needs it. */
+  private reclaimSlot(): void {
+    const { slots, hidden, currentSlot } = this.parts;
+    if (slots.some((slot) => slot.state === KernelState.EMPTY)) return;
+    const over = slots.find((slot) => isOver(slot) && slot !== currentSlot);
+    if (over !== undefined) freeSlot(hidden, over);
+  }
+
+  private settle({ reason, kernel }: Stop): void {
+    this.reader.drain();
+    if (reason === StopReason.crashed)
+      throw crashed(stopReport(this.parts.slots[kernel], this.reader.nameOf(kernel), this.now));
+  }
+
+  private report({ reason, kernel }: Stop): RunReport {
+    this.reader.drain();
+    const { now: tick, switches } = this;
+    const report = { reason: stopReasonName(reason), kernel: this.reader.nameOf(kernel), tick, switches };
+    this.emit('stopped', report);
+    return report;
+  }
+}
+
+const LIVING: readonly KernelStateName[] = ['RUNNING', 'PARKED', 'LOADED'];
+
+function threadOptions(options: ResolvedOptions, wallZero: number): ThreadOptions {
+  const { amnesia, spins, relocation, mode, clock, disk, rtcSeconds } = options;
+  // One core is the working thread's; spinners beyond the others would take its time.
+  const maxSpinners = Math.max(0, availableParallelism() - 1);
+  return { amnesia, spins, maxSpinners, relocation, mode, clock, disk, rtcSeconds, wallZero };
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+//
+// The options of a machine: defaults, checks, and the geometry that follows. Unknown names are refused, so that a misspelt
+// option is never silently a default.
+import { KjumpError } from '../shared/errors.ts';
+import type { MachineGeometry } from '../shared/machine-memory.ts';
+import { PAGE_SIZE, pagesIn, parseSize, type Size } from '../shared/units.ts';
+
+export interface MachineOptions {
+  /** RAM; default 64M. */
+  readonly memory?: Size;
+  /** Frames beyond RAM: for loaded kernels, snapshots and clones; default three times the memory. Untouched, it costs nothing. */
+  readonly spare?: Size;
+  /** Kernel slots, 1 to 64; default 8. */
+  readonly maxKernels?: number;
+  /** Threads of the pool; default 3. Parked kernels need none. */
+  readonly threads?: number;
+  /** Seed of the machine; default 1. */
+  readonly seed?: number;
+  /** `virtual` (default): time passes with instructions. `realtime`: paced to the wall. */
+  readonly clock?: 'virtual' | 'realtime';
+  /** `exchange` (default) moves frames; `copy` makes Linux's three copies a page, for comparison. */
+  readonly relocation?: 'exchange' | 'copy';
+  /** `repaired` (default), or `strict`: what Linux 6.1 leaves undone stays undone. */
+  readonly mode?: 'repaired' | 'strict';
+  /** Replaces a kernel's thread at every switch: state outside the bytes is lost. */
+  readonly amnesia?: boolean;
+  /** Host file behind the ATA disk. */
+  readonly disk?: string;
+  /** Unix seconds that the RTC shows at power-on; default 2008-07-26 12:00:04 UTC. */
+  readonly rtcSeconds?: number;
+  /** Loads that a thread which has just left the CPU spins before it blocks; default 20000, 0 to block at once. */
+  readonly spins?: number;
+}
+
+/** Every option, with its default filled in; JSON, kept in images. */
+export interface ResolvedOptions {
+  readonly memoryBytes: number;
+  readonly spareBytes: number;
+  readonly maxKernels: number;
+  readonly threads: number;
+  readonly seed: number;
+  readonly clock: 'virtual' | 'realtime';
+  readonly relocation: 'exchange' | 'copy';
+  readonly mode: 'repaired' | 'strict';
+  readonly amnesia: boolean;
+  readonly disk: string | null;
+  readonly rtcSeconds: number;
+  readonly spins: number;
+}
+
+const DEFAULT_RTC_SECONDS = 1_217_073_604;
+/** Everything that is not frames: tables, rings, slots. */
+const OVERHEAD_BYTES = 16 * 1024 ** 2;
+const BUFFER_BYTES = 2 ** 31 - 65536;
+
+const CHECKS: Readonly<Record<keyof MachineOptions, (value: unknown) => string | null>> = {
+  memory: () => null,
+  spare: () => null,
+  maxKernels: wholeNumber(1, 64),
+  threads: wholeNumber(1, 64),
+  seed: wholeNumber(0, 2 ** 32 - 1),
+  clock: oneOf('virtual', 'realtime'),
+  relocation: oneOf('exchange', 'copy'),
+  mode: oneOf('repaired', 'strict'),
+  amnesia: (value) => (typeof value === 'boolean' ? null : 'true or false'),
+  disk: (value) => (typeof value === 'string' && value !== '' ? null : 'the path of a file'),
+  rtcSeconds: wholeNumber(0, 2 ** 32 - 1),
+  spins: wholeNumber(0, 10_000_000),
+};
+
+/** Throws `BAD_OPTION` or `BAD_SIZE`. */
+export function resolveOptions(options: MachineOptions): ResolvedOptions {
+  checkOptions('createMachine', options, CHECKS);
+  const memoryBytes = parseSize(options.memory ?? '64M', 'memory');
+  if (memoryBytes % PAGE_SIZE !== 0) {
+    throw new KjumpError('BAD_SIZE', `memory of ${memoryBytes} bytes`, {
+      why: 'memory is made of pages of 4096 bytes',
+      fix: 'give a multiple of 4K',
+    });
+  }
+  const room = BUFFER_BYTES - OVERHEAD_BYTES - Math.ceil(memoryBytes * 1.01);
+  const spareBytes = options.spare === undefined ? Math.min(3 * memoryBytes, room) : parseSize(options.spare, 'spare');
+  return {
+    memoryBytes,
+    spareBytes,
+    maxKernels: options.maxKernels ?? 8,
+    threads: options.threads ?? 3,
+    seed: options.seed ?? 1,
+    clock: options.clock ?? 'virtual',
+    relocation: options.relocation ?? 'exchange',
+    mode: options.mode ?? 'repaired',
+    amnesia: options.amnesia ?? false,
+    disk: options.disk ?? null,
+    rtcSeconds: options.rtcSeconds ?? DEFAULT_RTC_SECONDS,
+    spins: options.spins ?? 20_000,
+  };
+}
+
+/** Refuses unknown names and values that their check calls wrong. Throws `BAD_OPTION`. */
+export function checkOptions<T extends object>(
+  what: string,
+  options: T,
+  checks: Readonly<Record<keyof T, (value: unknown) => string | null>>,
+): void {
+  const refuse = (name: string, why: string): never => {
+    throw new KjumpError('BAD_OPTION', `${what}: option ${name} cannot be used`, {
+      why,
+      fix: `the options are ${Object.keys(checks).join(', ')}`,
+    });
+  };
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(checks, name)) refuse(name, 'there is no such option');
+    if (value === undefined) continue;
+    const expected = checks[name as keyof T](value);
+    if (expected !== null) refuse(name, `${JSON.stringify(value)} is not ${expected}`);
+  }
+}
+
+export function wholeNumber(from: number, to: number): (value: unknown) => string | null {
+  return (value) =>
+    Number.isInteger(value) && (value as number) >= from && (value as number) <= to
+      ? null
+      : `a whole number from ${from} to ${to}`;
+}
+
+export function oneOf(...values: string[]): (value: unknown) => string | null {
+  return (value) => (values.includes(value as string) ? null : `one of ${values.join(', ')}`);
+}
+
+/** Hidden pages cost four bytes of page table each; there are enough to keep every spare frame. */
+export function geometryOf({ memoryBytes, spareBytes, maxKernels }: ResolvedOptions): MachineGeometry {
+  const ramPages = pagesIn(memoryBytes);
+  const sparePages = pagesIn(spareBytes);
+  return { ramPages, hiddenPages: sparePages, frames: 1 + ramPages + sparePages, maxKernels };
+}

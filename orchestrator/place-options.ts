@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// The options with which kernels are placed, checked, and the windows and names that follow from them.
+import { KjumpError } from '../shared/errors.ts';
+import type { PageWindow } from '../shared/kernel-slot.ts';
+import { bitmapBytes } from '../shared/kexec/typescript-image.ts';
+import { parseWindow } from '../shared/kexec/windows.ts';
+import { PAGE_SIZE, pageAddress, parseSize } from '../shared/units.ts';
+import type { PlaceOptions } from './kernel.ts';
+import { loadProgram, type Program } from './loaders/program.ts';
+import { checkOptions } from './options.ts';
+
+const MIB = 1024 ** 2;
+const NAME_BYTES = 31;
+
+const anything = (): null => null;
+const CHECKS: Readonly<Record<keyof PlaceOptions, (value: unknown) => string | null>> = {
+  name: (value) => (typeof value === 'string' ? null : 'a text'),
+  window: anything,
+  shared: (value) => (Array.isArray(value) && value.length < 4 ? null : 'a list of at most three windows'),
+  at: anything,
+  entry: anything,
+};
+
+/** Everything that is needed to put a kernel somewhere, read and checked. */
+export interface PreparedKernel {
+  readonly program: Program;
+  readonly windows: readonly PageWindow[];
+  readonly name: string;
+}
+
+/** `whole`: without a window the kernel may store to all of RAM; else its window is 1M to 16M, as far as there is RAM. */
+export async function prepareKernel(
+  what: string,
+  file: string | URL,
+  options: PlaceOptions,
+  ramPages: number,
+  whole: boolean,
+  takenNames: readonly string[],
+): Promise<PreparedKernel> {
+  checkOptions(what, options, CHECKS);
+  const windows = windowsOf(options, ramPages, whole);
+  const at = options.at === undefined ? undefined : parseSize(options.at, 'at');
+  const entry = options.entry === undefined ? undefined : parseSize(options.entry, 'entry');
+  const program = await loadProgram(file, { base: entryBase(windows[0]), at, entry });
+  const name = options.name ?? freeName(program.name, takenNames);
+  checkName(name, takenNames);
+  return { program, windows, name };
+}
+
+function windowsOf({ window, shared = [] }: PlaceOptions, ramPages: number, whole: boolean): PageWindow[] {
+  const ramBytes = ramPages * PAGE_SIZE;
+  const usualStart = ramBytes > MIB ? MIB : 0;
+  const usual = whole ? ([0, ramBytes] as const) : ([usualStart, Math.min(16 * MIB, ramBytes)] as const);
+  return [parseWindow(window ?? usual, ramPages), ...shared.map((spec) => parseWindow(spec, ramPages, true))];
+}
+
+/** Where the entry page of a module goes: to 1 MiB if the window has room for it there, else to the window's start. */
+function entryBase({ firstPage, endPage }: PageWindow): number {
+  const needed = PAGE_SIZE + bitmapBytes(endPage - firstPage) + PAGE_SIZE;
+  const fits = firstPage * PAGE_SIZE <= MIB && MIB + needed <= endPage * PAGE_SIZE;
+  return fits ? MIB : pageAddress(firstPage);
+}
+
+function freeName(wish: string, taken: readonly string[]): string {
+  const base = wish.slice(0, NAME_BYTES - 3) || 'kernel';
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? base : `${base}${n}`;
+    if (!taken.includes(name)) return name;
+  }
+}
+
+/** Throws `BAD_OPTION` for a name that is empty, too long, or another kernel's. */
+export function checkName(name: string, taken: readonly string[]): void {
+  const refuse = (why: string): never => {
+    throw new KjumpError('BAD_OPTION', `${JSON.stringify(name)} cannot be the name of a kernel`, {
+      why,
+      fix: `give a name of 1 to ${NAME_BYTES} bytes that no other kernel has`,
+    });
+  };
+  if (typeof name !== 'string' || name === '') refuse('it is empty');
+  if (new TextEncoder().encode(name).length > NAME_BYTES) refuse('it is too long');
+  if (taken.includes(name)) refuse('another kernel has it');
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+//
+// Puts kernels into the machine, while the host owns the CPU: in place (boot), beside the others in hidden pages (load), as the
+// image of a running kernel (kexec_load), or as a copy-on-write copy of another (clone). Everything that can be refused is
+// refused before anything is changed.
+import { errnoName } from '../shared/errno.ts';
+import { assert, KjumpError } from '../shared/errors.ts';
+import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
+import { contextAt, copyContext, saveContext } from '../shared/kexec/context.ts';
+import { isInPlace } from '../shared/kexec/home-lists.ts';
+import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
+import { kexecEnvironment, loadJumpImage } from '../shared/kexec/jump-image.ts';
+import { buildList, listPages } from '../shared/kexec/list-builder.ts';
+import { walkList } from '../shared/kexec/relocate.ts';
+import {
+  KEXEC_ARCH_386,
+  KEXEC_PRESERVE_CONTEXT,
+  type KexecRequest,
+  type KexecSegment,
+} from '../shared/kexec/segments.ts';
+import { privateWindows } from '../shared/kexec/windows.ts';
+import { REENTRY_OFFSET } from '../shared/layout/control-page.ts';
+import { KernelState } from '../shared/lifecycle.ts';
+import { KERNEL_SLOT_BYTES } from '../shared/machine-memory.ts';
+import type { PhysicalMemory } from '../shared/physical-memory.ts';
+import { hex, PAGE_SIZE, pageAddress, pageIndexOf } from '../shared/units.ts';
+import type { Program } from './loaders/program.ts';
+import type { MachineParts } from './machine-parts.ts';
+
+/** The program straight into memory: the kernel is where it runs. */
+export function placeAtHome(
+  parts: MachineParts,
+  program: Program,
+  name: string,
+  windows: readonly PageWindow[],
+): KernelSlot {
+  checkInWindows(program, windows);
+  const slot = withNewSlot(parts, program, name, windows, () => {});
+  for (const { physAddr, bytes, length } of program.segments) {
+    parts.memory.zero(pageIndexOf(physAddr), pageIndexOf(physAddr) + length / PAGE_SIZE);
+    parts.memory.write(physAddr, bytes);
+  }
+  return slot;
+}
+
+/** The program into hidden pages, one for each page of its windows: it comes in by its home list. */
+export function placeAside(
+  parts: MachineParts,
+  program: Program,
+  name: string,
+  windows: readonly PageWindow[],
+): KernelSlot {
+  checkInWindows(program, windows);
+  return withNewSlot(parts, program, name, windows, (slot) => {
+    const { destinations, sources } = makeHomeList(parts, slot, windows);
+    const sourceOf = new Map(destinations.map((destination, i) => [destination, sources[i]]));
+    for (const { physAddr, bytes } of program.segments) writeAside(parts.memory, sourceOf, physAddr, bytes);
+  });
+}
+
+/** kexec_load(2) of the program by the kernel in `loader`, with hidden pages. Throws `KEXEC_LOAD` with Linux's errno. */
+export function placeAsImage(
+  parts: MachineParts,
+  loader: KernelSlot,
+  program: Program,
+  name: string,
+  windows: readonly PageWindow[],
+  preserve: boolean,
+): KernelSlot {
+  checkInWindows(program, windows);
+  return withNewSlot(parts, program, name, windows, (slot) => {
+    const request: KexecRequest = {
+      entry: program.entry,
+      ...imageSegments(program, windows),
+      flags: KEXEC_ARCH_386 | (preserve ? KEXEC_PRESERVE_CONTEXT : 0),
+    };
+    replaceImage(parts, loader, request, slot);
+    const image = loader.kexecImage;
+    image.target = slot.index;
+    slot.set('homeHead', preserve ? image.head : 0);
+  });
+}
+
+/** Drops the image that the kernel has loaded, and the kernel that it carried. */
+export function unloadImage(parts: MachineParts, loader: KernelSlot): void {
+  replaceImage(parts, loader, { entry: 0, nrSegments: 0, segments: [], flags: KEXEC_ARCH_386 }, loader);
+}
+
+function replaceImage(parts: MachineParts, loader: KernelSlot, request: KexecRequest, owner: KernelSlot): void {
+  const { memory, hidden, slots } = parts;
+  const before = loader.kexecImage.loaded ? slots[loader.kexecImage.target] : undefined;
+  const pages = {
+    allocate: () => {
+      try {
+        return hidden.allocate(1, owner.index)[0];
+      } catch (error) {
+        // For kexec_load a lack of pages is ENOMEM.
+        if (error instanceof KjumpError) return -1;
+        throw error;
+      }
+    },
+    free: (page: number) => hidden.release([page]),
+  };
+  const errno = loadJumpImage(kexecEnvironment(memory, loader, pages), request);
+  if (errno !== 0) {
+    throw new KjumpError('KEXEC_LOAD', `kexec_load in ${loader.name} was refused with ${errnoName(errno)}`, {
+      why: 'the request breaks a rule of kexec_load(2)',
+      fix: 'see the errno: EADDRNOTAVAIL alignment or range, EINVAL overlap or size, ENOMEM no pages, EBUSY a jump under way',
+      details: { errno, errnoName: errnoName(errno) },
+    });
+  }
+  // Its pages went with the image that is replaced (case 57).
+  if (before !== undefined && before !== owner) freeSlot(hidden, before);
+}
+
+/** A copy of the kernel, with everything in its private windows, that shares every frame until one of the two stores to it. */
+export function placeClone(
+  parts: MachineParts,
+  original: KernelSlot,
+  name: string,
+  current: KernelSlot | null,
+): KernelSlot {
+  const { machine, memory, slots } = parts;
+  const pageOf = locatePages(parts, original, current);
+  return withSlot(parts, emptySlot(slots), (slot) => {
+    const { destinations, sources } = makeHomeList(parts, slot, original.windows);
+    memory.aliasMany(sources, destinations.map(pageOf));
+    const home = homePages(slot);
+    const homeHead = slot.address('homeHead');
+    const life = slot.get('life');
+    machine.u8.copyWithin(slot.base, original.base, original.base + KERNEL_SLOT_BYTES);
+    slot.set('life', life);
+    slot.set('homeHead', homeHead);
+    slot.set('parent', -1);
+    slot.set('controlPage', home.controlPage);
+    slot.set('swapPage', home.swapPage);
+    slot.contextPages = home.contextPages;
+    // Images are not shared: each carries one kernel, and that stays with the original.
+    slot.kexecImage.clear();
+    slot.crashImage.clear();
+    slot.name = name;
+    if (original.state === KernelState.RUNNING) {
+      // Between two steps everything is in the records: the copy goes on from here, with no lines to climb.
+      slot.set('quiesced', 0);
+      slot.setAdopted();
+      saveContext(machine, memory, slot, home);
+    } else if (original.state === KernelState.PARKED) {
+      const context = contextAt(memory, original.address('reentry'), pageOf);
+      assert(context !== null, `${original.name} is parked and its context is gone`);
+      copyContext(memory, context, home, pageOf);
+    }
+    slot.set('reentry', slot.state === KernelState.PARKED ? home.controlPage + REENTRY_OFFSET : 0);
+  });
+}
+
+/** Where each page of a kernel is now: in its place, or kept by the sources of its home list. */
+export function locatePages(
+  { memory, slots }: MachineParts,
+  slot: KernelSlot,
+  current: KernelSlot | null,
+): (page: number) => number {
+  if (isInPlace(slots, slot, current)) return (page) => page;
+  const kept = new Map<number, number>();
+  walkList(memory, slot.address('homeHead'), (destination, source) => {
+    kept.set(pageIndexOf(destination), pageIndexOf(source));
+  });
+  return (page) => kept.get(page) ?? page;
+}
+
+/** A hidden page for each page of the private windows, and the list that exchanges the two; the list becomes the slot's. */
+function makeHomeList({ memory, hidden }: MachineParts, slot: KernelSlot, windows: readonly PageWindow[]) {
+  const destinations = privateWindows(windows).flatMap(({ firstPage, endPage }) =>
+    Array.from({ length: endPage - firstPage }, (_, i) => firstPage + i),
+  );
+  const pages = hidden.allocate(destinations.length + listPages(destinations), slot.index);
+  const sources = pages.slice(0, destinations.length);
+  let next = destinations.length;
+  slot.set(
+    'homeHead',
+    buildList(memory, destinations, sources, () => pages[next++]),
+  );
+  return { destinations, sources };
+}
+
+/** What a whole-window image is made of: the program's segments, and the holes between them as segments without bytes. */
+function imageSegments(
+  program: Program,
+  windows: readonly PageWindow[],
+): { nrSegments: number; segments: KexecSegment[] } {
+  const segments: KexecSegment[] = [];
+  const programSegments = [...program.segments].sort((a, b) => a.physAddr - b.physAddr);
+  for (const { firstPage, endPage } of privateWindows(windows)) {
+    let at = firstPage * PAGE_SIZE;
+    const end = endPage * PAGE_SIZE;
+    for (const { physAddr, bytes, length } of programSegments) {
+      if (physAddr < at || physAddr >= end) continue;
+      if (physAddr > at) segments.push({ buf: null, bufsz: 0, mem: at, memsz: physAddr - at });
+      segments.push({ buf: bytes, bufsz: bytes.length, mem: physAddr, memsz: length });
+      at = physAddr + length;
+    }
+    if (at < end) segments.push({ buf: null, bufsz: 0, mem: at, memsz: end - at });
+  }
+  return { nrSegments: segments.length, segments };
+}
+
+function writeAside(
+  memory: PhysicalMemory,
+  keptAt: ReadonlyMap<number, number>,
+  physAddr: number,
+  bytes: Uint8Array,
+): void {
+  for (let done = 0; done < bytes.length; done += PAGE_SIZE) {
+    const page = keptAt.get(pageIndexOf(physAddr + done));
+    assert(page !== undefined, 'a segment lies outside the windows that were checked');
+    memory.write(pageAddress(page), bytes.subarray(done, done + PAGE_SIZE));
+  }
+}
+
+/** Every segment inside one of the windows. Throws `BAD_WINDOW`. */
+function checkInWindows(program: Program, windows: readonly PageWindow[]): void {
+  for (const { physAddr, length } of program.segments) {
+    const first = pageIndexOf(physAddr);
+    const end = first + length / PAGE_SIZE;
+    if (windows.some((window) => first >= window.firstPage && end <= window.endPage)) continue;
+    throw new KjumpError('BAD_WINDOW', `${program.name} does not fit its window`, {
+      why: `its segment ${hex(physAddr)}..${hex(physAddr + length)} is not inside`,
+      fix: 'give a window that covers every segment of the kernel',
+    });
+  }
+}
+
+/** A slot for a new kernel, LOADED, with its home pages; `fill` does the rest, and nothing is left if it throws. */
+function withNewSlot(
+  parts: MachineParts,
+  program: Program,
+  name: string,
+  windows: readonly PageWindow[],
+  fill: (slot: KernelSlot) => void,
+): KernelSlot {
+  return withSlot(parts, emptySlot(parts.slots), (slot) => {
+    slot.set('entry', program.entry);
+    slot.set('engine', program.engine);
+    slot.set('parent', -1);
+    slot.name = name;
+    slot.windows = windows;
+    fill(slot);
+    slot.moveTo(KernelState.LOADED);
+  });
+}
+
+function withSlot({ hidden }: MachineParts, slot: KernelSlot, fill: (slot: KernelSlot) => void): KernelSlot {
+  slot.clear();
+  slot.set('life', slot.get('life') + 1);
+  try {
+    giveHomePages(hidden, slot);
+    fill(slot);
+    return slot;
+  } catch (error) {
+    freeSlot(hidden, slot);
+    throw error;
+  }
+}

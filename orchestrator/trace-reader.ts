@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+//
+// Turns the records of the trace ring into events, in their order, and puts the phases of one switch together.
+import type { EventEmitter } from 'eventemitter3';
+import { ConsoleRing } from '../shared/console-ring.ts';
+import { DIRECTION_NAMES, Direction, JUMP_LINES, LINE } from '../shared/jump-lines.ts';
+import type { KernelSlot } from '../shared/kernel-slot.ts';
+import { stateName } from '../shared/lifecycle.ts';
+import type { MachineMemory } from '../shared/machine-memory.ts';
+import { stopCodeName } from '../shared/stop.ts';
+import { type TraceRecord, TraceRing, TraceType } from '../shared/trace-ring.ts';
+import type { MachineEvents, PhaseEvent, RefusedEvent, StopReport, SwitchReport } from './events.ts';
+
+/** A switch whose target has not climbed all its lines yet. */
+interface OpenSwitch {
+  readonly phases: PhaseEvent[];
+  startWall: number;
+  handOver: TraceRecord | null;
+  wake: TraceRecord | null;
+}
+
+export class TraceReader {
+  private readonly machine: MachineMemory;
+  private readonly slots: readonly KernelSlot[];
+  private readonly events: EventEmitter<MachineEvents>;
+  private readonly ring: TraceRing;
+  private readonly decoders = new Map<number, TextDecoder>();
+  private open: OpenSwitch = newSwitch();
+  private names: string[] = [];
+  /** The last switch that was completed, and the last refusal: what a jump reports. */
+  lastSwitch: SwitchReport | null = null;
+  lastRefusal: RefusedEvent | null = null;
+
+  constructor(machine: MachineMemory, slots: readonly KernelSlot[], events: EventEmitter<MachineEvents>) {
+    this.machine = machine;
+    this.slots = slots;
+    this.events = events;
+    this.ring = new TraceRing(machine);
+  }
+
+  /** Emits everything that lies in the ring. */
+  drain(): void {
+    this.ring.drain((record) => this.read(record));
+  }
+
+  forgetJump(): void {
+    this.lastSwitch = null;
+    this.lastRefusal = null;
+  }
+
+  /** The host brought a kernel in, after one that was over. */
+  enteredFromHost(from: KernelSlot, to: KernelSlot | null, tick: number): void {
+    this.open = newSwitch();
+    this.open.handOver = { ...NO_RECORD, type: TraceType.handOver, a: from.index, b: to?.index ?? -1, tick };
+  }
+
+  /** A thread died and could not say so itself. */
+  threadDied(slot: number, tick: number): void {
+    this.open = newSwitch();
+    this.events.emit('crash', stopReport(this.slots[slot], this.nameOf(slot), tick));
+  }
+
+  /** The name of a kernel stays readable after its slot was given up. */
+  nameOf(slot: number): string {
+    const name = this.slots[slot]?.name ?? '';
+    if (name !== '') this.names[slot] = name;
+    return this.names[slot] ?? `slot ${slot}`;
+  }
+
+  private read(record: TraceRecord): void {
+    const kernel = this.nameOf(record.kernel);
+    const { tick } = record;
+    switch (record.type) {
+      case TraceType.phase:
+        return this.phase(record, kernel);
+      case TraceType.handOver:
+        this.open.handOver = record;
+        return;
+      case TraceType.wake:
+        return this.wake(record);
+      case TraceType.refused:
+        return this.refused(record, kernel);
+      case TraceType.console: {
+        const bytes = new ConsoleRing(this.machine, record.kernel).read(record.a);
+        this.events.emit('console', {
+          kernel,
+          text: this.decoder(record.kernel).decode(bytes, { stream: true }),
+          tick,
+        });
+        return;
+      }
+      case TraceType.stop: {
+        const report = stopReport(this.slots[record.kernel], kernel, tick);
+        this.events.emit(report.state === 'CRASHED' ? 'crash' : 'off', report);
+        return;
+      }
+    }
+  }
+
+  private phase(record: TraceRecord, kernel: string): void {
+    const event: PhaseEvent = {
+      kernel,
+      line: JUMP_LINES[record.a],
+      direction: DIRECTION_NAMES[record.b],
+      errno: record.c,
+      tick: record.tick,
+      durationUs: record.duration,
+    };
+    // A jump's first line opens it; lines of a turned-round jump before it are gone with its refusal.
+    if (record.a === LINE.lock && record.b === Direction.down) {
+      this.open = newSwitch();
+      this.open.startWall = record.wall - record.duration;
+    }
+    this.open.phases.push(event);
+    this.events.emit('phase', event);
+    if (record.a === LINE.lock && record.b === Direction.up) this.complete(record.wall);
+  }
+
+  private wake(record: TraceRecord): void {
+    this.open.wake = record;
+    // A kernel that is entered for the first time climbs nothing.
+    if (this.open.handOver !== null && record.a === 1) this.complete(record.wall);
+  }
+
+  private complete(endWall: number): void {
+    const { handOver, wake, phases, startWall } = this.open;
+    this.open = newSwitch();
+    if (handOver === null || wake === null) return;
+    this.lastSwitch = {
+      from: this.nameOf(handOver.a),
+      to: this.nameOf(handOver.b),
+      kind: handOver.d === 1 ? 'plain' : 'preserve',
+      pages: handOver.c,
+      tick: handOver.tick,
+      phases,
+      // When the host brought it in, nobody handed over and the way up is all there is.
+      handOverUs: handOver.wall === 0 ? 0 : wake.wall - handOver.wall,
+      totalUs: endWall - (handOver.wall === 0 ? wake.wall : startWall),
+    };
+    this.events.emit('switch', this.lastSwitch);
+  }
+
+  private refused(record: TraceRecord, kernel: string): void {
+    const line = JUMP_LINES[record.b];
+    this.lastRefusal = { kernel, errno: record.a, line, byTest: record.c === 1, tick: record.tick };
+    this.open = newSwitch();
+    this.events.emit('refused', this.lastRefusal);
+  }
+
+  private decoder(slot: number): TextDecoder {
+    const decoder = this.decoders.get(slot) ?? new TextDecoder();
+    this.decoders.set(slot, decoder);
+    return decoder;
+  }
+}
+
+/** The report of a kernel's end, from its slot. */
+export function stopReport(slot: KernelSlot, kernel: string, tick: number): StopReport {
+  return {
+    kernel,
+    state: stateName(slot.state),
+    code: stopCodeName(slot.get('stopCode')),
+    address: slot.address('stopAddress'),
+    text: slot.stopText,
+    exitStatus: slot.get('exitStatus'),
+    tick,
+  };
+}
+
+const NO_RECORD: TraceRecord = { type: 0, kernel: -1, a: 0, b: 0, c: 0, d: 0, tick: 0, wall: 0, duration: 0 };
+const newSwitch = (): OpenSwitch => ({ phases: [], startWall: 0, handOver: null, wake: null });

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+//
+// The threads around a machine: a pool of fixed size in which the life of a thread in a kernel slot is one task. The pool
+// refills when a thread dies, so a warm one is waiting. Kernels may outnumber threads: a parked kernel needs none, so the one
+// that has been parked longest gives its thread to the kernel that needs one.
+//
+// A thread that ends is told to the machine, which decides from the bytes whether anything was lost. A Comlink call never
+// settles when its peer dies, so every call is raced with the task.
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import { Piscina } from 'piscina';
+import { KjumpError } from '../shared/errors.ts';
+import type { MachineMemory } from '../shared/machine-memory.ts';
+import type { Ownership } from '../shared/ownership.ts';
+import type { KernelControl, KernelTask, Signal, TaskResult, ThreadOptions } from '../shared/protocol.ts';
+import { workerEntry } from './worker-entry.ts';
+
+export interface ThreadEvents {
+  signal(slot: number, signal: Signal): void;
+  /** The thread left the slot: of its own will, or (with an error) because it died or was killed. */
+  gone(slot: number, error: Error | null): void;
+  /** Slots whose kernels could do without their thread now, best first. */
+  spareable(): number[];
+}
+
+interface Attachment {
+  readonly slot: number;
+  readonly task: Promise<TaskResult>;
+  readonly abort: AbortController;
+  readonly control: MessagePort;
+  readonly remote: Comlink.Remote<KernelControl>;
+  /** Rejects when the thread is gone. */
+  readonly gone: Promise<never>;
+}
+
+export class WorkerHost {
+  readonly threads: number;
+  private readonly machine: MachineMemory;
+  private readonly ownership: Ownership;
+  private readonly options: ThreadOptions;
+  private readonly events: ThreadEvents;
+  private readonly pool: Piscina<KernelTask<MessagePort>, TaskResult>;
+  private readonly attached = new Map<number, Attachment>();
+  private readonly settling = new Set<Promise<unknown>>();
+  private closing = false;
+
+  constructor(
+    machine: MachineMemory,
+    ownership: Ownership,
+    options: ThreadOptions,
+    threads: number,
+    events: ThreadEvents,
+  ) {
+    this.machine = machine;
+    this.ownership = ownership;
+    this.options = options;
+    this.events = events;
+    this.threads = threads;
+    this.pool = new Piscina({
+      ...workerEntry(import.meta.url, '../kernel-worker/main', { typescript: true }),
+      // Equal: every thread exists from the start and counts as ready at once.
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // Never more tasks than threads: one can only wait while its thread is being replaced.
+      maxQueue: threads,
+      atomics: 'disabled',
+      recordTiming: false,
+      resourceLimits: { maxOldGenerationSizeMb: 512 },
+    });
+    // Every failure of a thread also rejects its task, where it is dealt with.
+    this.pool.on('error', () => {});
+  }
+
+  /** Gives the slot a thread. Returns when the pool has taken the task; the thread itself says `attached`. */
+  async attach(slot: number): Promise<void> {
+    if (this.closing || this.attached.has(slot)) return;
+    while (this.attached.size >= this.threads) {
+      const spare = this.events.spareable().find((index) => this.attached.has(index) && index !== slot);
+      if (spare === undefined) throw tooFewThreads(this.threads);
+      await this.detach(spare);
+      if (this.closing || this.attached.has(slot)) return;
+    }
+    this.start(slot);
+  }
+
+  private start(slot: number): void {
+    const control = new MessageChannel();
+    const signals = new MessageChannel();
+    const abort = new AbortController();
+    this.ownership.clearDetach(slot);
+    this.ownership.setThread(slot, true);
+    const task = this.pool.run(
+      {
+        memory: this.machine.memory,
+        slot,
+        options: this.options,
+        control: control.port2,
+        signals: signals.port2,
+      },
+      { transferList: [control.port2, signals.port2], signal: abort.signal },
+    );
+    const gone = task.then(
+      () => Promise.reject(threadGone(slot)),
+      () => Promise.reject(threadGone(slot)),
+    );
+    gone.catch(() => {});
+    const remote = Comlink.wrap<KernelControl>(ringingEndpoint(control.port1, () => this.ownership.ring(slot)));
+    const attachment: Attachment = { slot, task, abort, control: control.port1, remote, gone };
+    this.attached.set(slot, attachment);
+    signals.port1.on('message', (signal: Signal) => this.events.signal(slot, signal));
+    const settled = task.then(
+      () => this.leave(attachment, signals.port1, null),
+      (error: Error) => this.leave(attachment, signals.port1, error),
+    );
+    this.settling.add(settled);
+    void settled.finally(() => this.settling.delete(settled));
+  }
+
+  private leave(attachment: Attachment, signals: MessagePort, error: Error | null): void {
+    const { slot, control } = attachment;
+    // A forgetful thread may have been followed by another one already.
+    const last = this.attached.get(slot) === attachment;
+    if (last) this.attached.delete(slot);
+    control.close();
+    signals.close();
+    if (this.closing || !last) return;
+    this.ownership.forgetSpinner(slot);
+    this.ownership.setThread(slot, false);
+    this.events.gone(slot, error);
+  }
+
+  /** A thread that is about to end by itself (amnesia) no longer counts. */
+  release(slot: number): void {
+    this.attached.delete(slot);
+  }
+
+  /** Asks the thread of a parked kernel to leave, and waits until it has. */
+  async detach(slot: number): Promise<void> {
+    const attachment = this.attached.get(slot);
+    if (attachment === undefined) return;
+    this.ownership.askToDetach(slot);
+    await attachment.task.catch(() => {});
+    await Promise.all(this.settling);
+  }
+
+  /** The power cut: ends the thread wherever it is. */
+  async kill(slot: number): Promise<void> {
+    const attachment = this.attached.get(slot);
+    if (attachment === undefined) return;
+    attachment.abort.abort();
+    await attachment.task.catch(() => {});
+    await Promise.all(this.settling);
+  }
+
+  hasThread(slot: number): boolean {
+    return this.attached.has(slot);
+  }
+
+  /** The thread's control interface; a call rejects with `THREAD_DIED` if the thread goes away. */
+  call<T>(slot: number, use: (control: Comlink.Remote<KernelControl>) => Promise<T>): Promise<T> {
+    const attachment = this.attached.get(slot);
+    if (attachment === undefined) return Promise.reject(threadGone(slot));
+    return Promise.race([use(attachment.remote), attachment.gone]);
+  }
+
+  async close(): Promise<void> {
+    if (this.closing) return;
+    this.closing = true;
+    await this.pool.destroy();
+    await Promise.allSettled(this.settling);
+  }
+}
+
+/** A port that also rings the kernel's bell, so that a blocked thread sees the message. */
+function ringingEndpoint(port: MessagePort, ring: () => void): Comlink.Endpoint {
+  return {
+    postMessage: (message: unknown, transfer?: Transferable[]) => {
+      port.postMessage(message, transfer as never);
+      ring();
+    },
+    addEventListener: port.addEventListener.bind(port) as Comlink.Endpoint['addEventListener'],
+    removeEventListener: port.removeEventListener.bind(port) as Comlink.Endpoint['removeEventListener'],
+    start: () => port.start(),
+  };
+}
+
+function threadGone(slot: number): KjumpError {
+  return new KjumpError('THREAD_DIED', `the thread of kernel slot ${slot} is gone`, {
+    why: 'it ended, was killed, or left the slot while the call was under way',
+    fix: 'the kernel goes on with another thread when it gets the CPU; call again then',
+    details: { slot },
+  });
+}
+
+function tooFewThreads(threads: number): KjumpError {
+  return new KjumpError('BAD_STATE', `all ${threads} threads are taken`, {
+    why: 'no parked kernel can give its thread away',
+    fix: 'create the machine with more threads',
+  });
+}

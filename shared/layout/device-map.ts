@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// Where each device's record lies in the device records region. One table for the devices themselves, for inspection and
+// for the comparison of captures; a jump copies the region as one block.
+import { assert } from '../errors.ts';
+import { DISK_STATE, IDE_STATE } from './ata-state.ts';
+import { BUS_STATE } from './bus-state.ts';
+import { DEBUG_EXIT_STATE } from './debug-exit-state.ts';
+import type { RecordLayout } from './fields.ts';
+import { PIC_STATE } from './pic-state.ts';
+import { PIT_STATE } from './pit-state.ts';
+import { POST_STATE } from './post-state.ts';
+import { RTC_STATE } from './rtc-state.ts';
+import { UART_STATE } from './uart-state.ts';
+
+/** Size of the region: two pages. */
+export const DEVICE_RECORDS_BYTES = 8192;
+
+export interface DeviceRecord {
+  readonly name: string;
+  readonly layout: RecordLayout;
+  /** Bytes from the start of the device records region, a multiple of 64. */
+  readonly offset: number;
+}
+
+/** In address order; the gaps are room for growth, and zero. */
+export const DEVICE_MAP: readonly DeviceRecord[] = [
+  { name: 'bus', layout: BUS_STATE, offset: 0 },
+  { name: 'pic', layout: PIC_STATE, offset: 256 },
+  { name: 'pit', layout: PIT_STATE, offset: 512 },
+  { name: 'rtc', layout: RTC_STATE, offset: 1024 },
+  { name: 'uart0', layout: UART_STATE, offset: 1280 },
+  { name: 'ide0', layout: IDE_STATE, offset: 1536 },
+  { name: 'post', layout: POST_STATE, offset: 1600 },
+  { name: 'debug-exit', layout: DEBUG_EXIT_STATE, offset: 1664 },
+  { name: 'disk0', layout: DISK_STATE, offset: 2048 },
+];
+
+/** Offset of a device's record in the region; asking for a device that is not in the map is our own mistake. */
+export function deviceOffset(name: string): number {
+  const record = DEVICE_MAP.find((entry) => entry.name === name);
+  assert(record !== undefined, `no device record named '${name}'`);
+  return record.offset;
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+// Properties of all devices together: nothing but the bytes holds their state; a way down and up at one tick leaves no
+// trace in the bytes, from wherever it turns round.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type PmHooks,
+  resumeEnd,
+  resumeStart,
+  suspendEnd,
+  suspendStart,
+  syscoreResume,
+  syscoreSuspend,
+} from '../../kernel-worker/power-management.ts';
+import { Errno } from '../../shared/errno.ts';
+import { DEVICE_MAP } from '../../shared/layout/device-map.ts';
+import type { PmPhase } from '../../shared/pm-phases.ts';
+import { TestBoard } from './test-board.ts';
+
+/** One thing that happens to the board; its result must not depend on which objects stand over the bytes. */
+type Event =
+  | { readonly kind: 'out8' | 'out16' | 'out32'; readonly port: number; readonly value: number }
+  | { readonly kind: 'in8' | 'in16' | 'in32'; readonly port: number }
+  | { readonly kind: 'words'; readonly count: number; readonly write: boolean }
+  | { readonly kind: 'pass' | 'late'; readonly ticks: number }
+  | { readonly kind: 'receive'; readonly byte: number }
+  | { readonly kind: 'acknowledge' }
+  | { readonly kind: 'host fails'; readonly errno: number };
+
+const PIC_PORTS = [0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1];
+const PIT_PORTS = [0x40, 0x41, 0x42, 0x43, 0x61];
+const UART_PORTS = [0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff];
+const RTC_PORTS = [0x70, 0x71];
+const DISK_PORTS = [0x1f1, 0x1f2, 0x1f3, 0x1f4, 0x1f5, 0x1f6, 0x1f7, 0x3f6];
+const OTHER_PORTS = [0x80, 0xf4, 0x1234, 0xffff];
+const COMMANDS = [0x20, 0x30, 0x40, 0xc4, 0xc5, 0xc6, 0xe7, 0xec, 0xef, 0x90, 0x91, 0xe5, 0x00];
+
+const byte = fc.nat({ max: 0xff });
+const ticks = fc.oneof(fc.nat({ max: 2000 }), fc.nat({ max: 200_000 }), fc.nat({ max: 3e9 }));
+
+function traffic(ports: readonly number[]): fc.Arbitrary<Event> {
+  const port = fc.constantFrom(...ports);
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('out8' as const), port, value: byte }) },
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('in8' as const), port }) },
+    { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('pass' as const, 'late' as const), ticks }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'acknowledge' as const }) },
+  );
+}
+
+const diskTraffic: fc.Arbitrary<Event> = fc.oneof(
+  traffic(DISK_PORTS),
+  // Small numbers in the registers, so that commands find their sectors; then commands, time and data.
+  fc.record({
+    kind: fc.constant('out8' as const),
+    port: fc.constantFrom(0x1f2, 0x1f3),
+    value: fc.nat({ max: 70 }),
+  }),
+  fc.record({ kind: fc.constant('out8' as const), port: fc.constantFrom(0x1f4, 0x1f5), value: fc.constant(0) }),
+  fc.record({ kind: fc.constant('out8' as const), port: fc.constant(0x1f6), value: fc.constantFrom(0xe0, 0xa0, 0xb0) }),
+  fc.record({ kind: fc.constant('out8' as const), port: fc.constant(0x1f7), value: fc.constantFrom(...COMMANDS) }),
+  fc.record({ kind: fc.constant('out8' as const), port: fc.constant(0x3f6), value: fc.constantFrom(0, 0, 2, 4) }),
+  fc.record({ kind: fc.constant('pass' as const), ticks: fc.constant(100_000) }),
+  fc.record({ kind: fc.constant('words' as const), count: fc.constantFrom(1, 7, 256, 600), write: fc.boolean() }),
+  fc.record({ kind: fc.constantFrom('in32' as const), port: fc.constant(0x1f0) }),
+  fc.record({ kind: fc.constantFrom('out32' as const), port: fc.constant(0x1f0), value: fc.integer() }),
+  fc.record({ kind: fc.constant('host fails' as const), errno: fc.constantFrom(Errno.OK, Errno.OK, Errno.EIO) }),
+);
+
+const uartTraffic: fc.Arbitrary<Event> = fc.oneof(
+  traffic(UART_PORTS),
+  fc.record({ kind: fc.constant('receive' as const), byte }),
+  fc.record({ kind: fc.constant('out8' as const), port: fc.constantFrom(0x3f8, 0x3fa), value: byte }),
+);
+
+const otherTraffic: fc.Arbitrary<Event> = fc.oneof(
+  traffic(OTHER_PORTS),
+  fc.record({ kind: fc.constantFrom('in16' as const, 'in32' as const), port: fc.nat({ max: 0xffff }) }),
+  fc.record({
+    kind: fc.constantFrom('out16' as const, 'out32' as const),
+    port: fc.constantFrom(...OTHER_PORTS),
+    value: fc.integer(),
+  }),
+);
+
+const TRAFFIC: Record<string, fc.Arbitrary<Event>> = {
+  pic: fc.oneof(traffic(PIC_PORTS), traffic(UART_PORTS), traffic(DISK_PORTS)),
+  pit: traffic(PIT_PORTS),
+  uart0: uartTraffic,
+  rtc: traffic(RTC_PORTS),
+  disk0: diskTraffic,
+  'bus, post and debug-exit': otherTraffic,
+  'all devices': fc.oneof(traffic(PIC_PORTS), traffic(PIT_PORTS), uartTraffic, traffic(RTC_PORTS), diskTraffic),
+};
+
+function happen(board: TestBoard, event: Event): unknown {
+  switch (event.kind) {
+    case 'out8':
+      return board.bus.write8(event.port, event.value);
+    case 'out16':
+      return board.bus.write16(event.port, event.value);
+    case 'out32':
+      return board.bus.write32(event.port, event.value);
+    case 'in8':
+      return board.bus.read8(event.port);
+    case 'in16':
+      return board.bus.read16(event.port);
+    case 'in32':
+      return board.bus.read32(event.port);
+    case 'words': {
+      const words: number[] = [];
+      for (let index = 0; index < event.count; index++) {
+        if (event.write) board.bus.write16(0x1f0, index * 3);
+        else words.push(board.bus.read16(0x1f0));
+      }
+      return words;
+    }
+    case 'pass':
+      board.pass(boundedTicks(board, event.ticks));
+      return board.nextDeadline();
+    case 'late':
+      // Deadlines are not looked at on the way, as in the middle of a long step.
+      board.tick += event.ticks;
+      return null;
+    case 'receive':
+      return board.uart.receive(event.byte);
+    case 'acknowledge':
+      return board.pic.intr() ? board.pic.acknowledge() : null;
+    case 'host fails':
+      if (board.store) board.store.failWith = event.errno;
+      return null;
+  }
+}
+
+/** A random program may make a timer fire every microsecond: then less time passes, for the test's sake. */
+function boundedTicks(board: TestBoard, wanted: number): number {
+  const gap = Math.max(1000, board.nextDeadline() - board.tick);
+  return Math.min(wanted, gap * 200);
+}
+
+function start(): TestBoard {
+  const board = new TestBoard();
+  board.initializePics();
+  return board;
+}
+
+const OPTIONS = { seed: 2008, numRuns: 400 };
+
+describe('no device hides state', () => {
+  test.each(Object.entries(TRAFFIC))('%s: other objects over a copy of the bytes go on identically', (_name, event) => {
+    const events = fc.array(event, { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(events, events, (before, after) => {
+        const first = start();
+        for (const each of before) happen(first, each);
+        const second = first.rebuild();
+        first.sent.length = 0;
+        if (first.store) first.store.log.length = 0;
+        for (const each of after) expect(happen(second, each)).toEqual(happen(first, each));
+        expect(changed(second, first.bytes)).toEqual([]);
+        expect(second.sent).toEqual(first.sent);
+        expect(second.store?.log).toEqual(first.store?.log);
+      }),
+      OPTIONS,
+    );
+  });
+
+  test('a reset gives the same bytes whatever was there before', () => {
+    fc.assert(
+      fc.property(fc.array(TRAFFIC['all devices']!, { maxLength: 60 }), (events) => {
+        const fresh = new TestBoard();
+        const used = start();
+        for (const each of events) happen(used, each);
+        used.tick = 0;
+        used.bus.reset();
+        for (const device of used.devices) device.reset();
+        expect(changed(used, fresh.bytes)).toEqual([]);
+      }),
+      { ...OPTIONS, numRuns: 100 },
+    );
+  });
+});
+
+/** Goes down as far as it may and up again; call number `refusedCall` answers EIO. The callbacks called, in order. */
+function downAndUp(board: TestBoard, refusedCall: number): PmPhase[] {
+  const calls: PmPhase[] = [];
+  const hooks: PmHooks = {
+    call(phase, _device, callback) {
+      calls.push(phase);
+      return calls.length - 1 === refusedCall ? Errno.EIO : callback();
+    },
+    ignored() {},
+  };
+  const { suspended, failure } = suspendStart(board.devices, hooks);
+  if (failure) return calls;
+  if (!suspendEnd(suspended, hooks)) {
+    if (!syscoreSuspend(board.devices, hooks)) syscoreResume(board.devices, hooks);
+    resumeStart(suspended, hooks);
+  }
+  resumeEnd(suspended, hooks);
+  return calls;
+}
+
+describe('down and up at one tick', () => {
+  const states = fc.array(TRAFFIC['all devices']!, { maxLength: 80 });
+
+  /** A board in a random state, with no command in flight: the freeze would complete it. */
+  function quietBoard(events: readonly Event[]): TestBoard {
+    const board = start();
+    for (const each of events) happen(board, each);
+    if (board.store) board.store.failWith = Errno.OK;
+    board.disk.pm.freeze!();
+    return board;
+  }
+
+  test('leaves the bytes of every device as they were', () => {
+    fc.assert(
+      fc.property(states, (events) => {
+        const board = quietBoard(events);
+        const before = board.snapshot();
+        const calls = downAndUp(board, -1);
+        expect(calls).toContain('suspendSyscore');
+        expect(calls).toContain('restoreNoirq');
+        expect(changed(board, before)).toEqual([]);
+      }),
+      OPTIONS,
+    );
+  });
+
+  test('leaves them as they were whichever callback on the way down refuses', () => {
+    fc.assert(
+      fc.property(states, (events) => {
+        const board = quietBoard(events);
+        const before = board.snapshot();
+        const down = downAndUp(board, -1).indexOf('resumeSyscore');
+        expect(down).toBeGreaterThan(4);
+        for (let refused = 0; refused < down; refused++) {
+          downAndUp(board, refused);
+          expect(changed(board, before)).toEqual([]);
+        }
+      }),
+      { ...OPTIONS, numRuns: 150 },
+    );
+  });
+
+  test('changes bytes on the way, so that it has something to bring back', () => {
+    const board = start();
+    board.out8(0x3f9, 0x0f);
+    const before = board.snapshot();
+    const hooks: PmHooks = { call: (_phase, _device, callback) => callback(), ignored() {} };
+    const { suspended } = suspendStart(board.devices, hooks);
+    suspendEnd(suspended, hooks);
+    syscoreSuspend(board.devices, hooks);
+    for (const name of ['pic', 'pit', 'uart0', 'rtc', 'ide0']) expect(changed(board, before)).toContain(name);
+  });
+
+  test('leaves no device busy in between', () => {
+    fc.assert(
+      fc.property(states, (events) => {
+        const board = start();
+        for (const each of events) happen(board, each);
+        if (board.store) board.store.failWith = Errno.OK;
+        const hooks: PmHooks = { call: (_phase, _device, callback) => callback(), ignored() {} };
+        expect(suspendStart(board.devices, hooks).failure).toBeNull();
+        expect(board.devices.map((device) => device.busyReason()).filter((reason) => reason !== null)).toEqual([]);
+      }),
+      OPTIONS,
+    );
+  });
+});
+
+/** Names of the devices whose records differ from `before`: nothing else of the region may differ either. */
+function changed(board: TestBoard, before: Uint8Array): string[] {
+  if (Buffer.compare(board.bytes, before) === 0) return [];
+  const names = DEVICE_MAP.filter(
+    ({ layout: { bytes }, offset }) =>
+      Buffer.compare(board.bytes.subarray(offset, offset + bytes), before.subarray(offset, offset + bytes)) !== 0,
+  ).map(({ name }) => name);
+  return names.length > 0 ? names : ['a gap between the records'];
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// A board for device tests: all devices over one block of bytes and a clock that the test turns. What leaves the machine
+// (bytes on the serial line, accesses to the disk's store) is recorded; a second board over a copy of the bytes must go
+// on exactly like the first.
+import { Bus } from '../../kernel-worker/bus.ts';
+import { DebugExit } from '../../kernel-worker/devices/debug-exit.ts';
+import type { Device } from '../../kernel-worker/devices/device.ts';
+import { Disk } from '../../kernel-worker/devices/disk.ts';
+import { Ide } from '../../kernel-worker/devices/ide.ts';
+import { Pic } from '../../kernel-worker/devices/pic.ts';
+import { Pit } from '../../kernel-worker/devices/pit.ts';
+import { Platform } from '../../kernel-worker/devices/platform.ts';
+import { Post } from '../../kernel-worker/devices/post.ts';
+import { Rtc } from '../../kernel-worker/devices/rtc.ts';
+import type { SectorStore } from '../../kernel-worker/devices/sector-store.ts';
+import { Uart } from '../../kernel-worker/devices/uart.ts';
+import { Errno } from '../../shared/errno.ts';
+import { DEVICE_RECORDS_BYTES, deviceOffset } from '../../shared/layout/device-map.ts';
+
+/** 2001-09-09 01:46:40 UTC. */
+export const UNIX_SECONDS = 1_000_000_000;
+
+/** Sectors in memory; `failWith` makes the host refuse everything. */
+export class MemoryStore implements SectorStore {
+  readonly sectors: number;
+  readonly bytes: Uint8Array;
+  readonly log: string[] = [];
+  failWith: Errno = Errno.OK;
+
+  constructor(sectors: number) {
+    this.sectors = sectors;
+    this.bytes = new Uint8Array(sectors * 512);
+    for (let lba = 0; lba < sectors; lba++) this.bytes.fill(lba & 0xff, lba * 512, lba * 512 + 512);
+  }
+
+  read(lba: number, target: Uint8Array): Errno {
+    this.log.push(`read ${lba}`);
+    if (this.failWith === Errno.OK) target.set(this.bytes.subarray(lba * 512, lba * 512 + 512));
+    return this.failWith;
+  }
+
+  write(lba: number, source: Uint8Array): Errno {
+    this.log.push(`write ${lba}`);
+    if (this.failWith === Errno.OK) this.bytes.set(source, lba * 512);
+    return this.failWith;
+  }
+
+  flush(): Errno {
+    this.log.push('flush');
+    return this.failWith;
+  }
+
+  copy(): MemoryStore {
+    const copy = new MemoryStore(this.sectors);
+    copy.bytes.set(this.bytes);
+    copy.failWith = this.failWith;
+    return copy;
+  }
+}
+
+export class TestBoard {
+  readonly buffer = new SharedArrayBuffer(DEVICE_RECORDS_BYTES);
+  readonly bytes = new Uint8Array(this.buffer);
+  readonly view = new DataView(this.buffer);
+  readonly store: MemoryStore | null;
+  readonly bus: Bus;
+  readonly pic: Pic;
+  readonly pit: Pit;
+  readonly rtc: Rtc;
+  readonly uart: Uart;
+  readonly ide: Ide;
+  readonly disk: Disk;
+  readonly post: Post;
+  readonly debugExit: DebugExit;
+  /** Registration order. */
+  readonly devices: readonly Device[];
+  /** Bytes that left the serial port, with the tick of each. */
+  readonly sent: { byte: number; tick: number }[] = [];
+  tick = 0;
+
+  constructor(store: MemoryStore | null = new MemoryStore(64)) {
+    this.store = store;
+    const clock = { nowTick: () => this.tick };
+    const part = (name: string) => ({ view: this.view, base: deviceOffset(name), clock });
+    const irq = (line: number) => (level: boolean) => this.pic.setLine(line, level);
+    this.bus = new Bus(part('bus'));
+    this.pic = new Pic(part('pic'));
+    this.pit = new Pit({ ...part('pit'), irq: irq(0) });
+    this.rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: UNIX_SECONDS });
+    this.uart = new Uart({
+      ...part('uart0'),
+      irq: irq(4),
+      transmit: (byte) => this.sent.push({ byte, tick: this.tick }),
+    });
+    this.disk = new Disk({ ...part('disk0'), store });
+    this.ide = new Ide({ ...part('ide0'), irq: irq(14), disk: this.disk });
+    this.post = new Post(part('post'));
+    this.debugExit = new DebugExit(part('debug-exit'));
+    this.devices = [
+      new Platform(),
+      this.pic,
+      this.pit,
+      this.rtc,
+      this.uart,
+      this.ide,
+      this.disk,
+      this.post,
+      this.debugExit,
+    ];
+    for (const device of [this.pic, this.pit, this.rtc, this.uart, this.ide, this.post, this.debugExit]) {
+      device.attach(this.bus);
+    }
+    for (const device of this.devices) device.reset();
+  }
+
+  /** Fresh objects over a copy of the bytes and of the disk, at the same tick. */
+  rebuild(): TestBoard {
+    const copy = new TestBoard(this.store?.copy() ?? null);
+    copy.bytes.set(this.bytes);
+    copy.tick = this.tick;
+    return copy;
+  }
+
+  snapshot(): Uint8Array {
+    return Uint8Array.from(this.bytes);
+  }
+
+  nextDeadline(): number {
+    return Math.min(...this.devices.map((device) => device.deadlineTick()));
+  }
+
+  /** Lets time pass, stopping at every deadline on the way. */
+  pass(ticks: number): void {
+    const end = this.tick + ticks;
+    for (let next = this.nextDeadline(); next <= end; next = this.nextDeadline()) {
+      this.tick = Math.max(this.tick, next);
+      for (const device of this.devices) if (device.deadlineTick() <= this.tick) device.onDeadline(this.tick);
+    }
+    this.tick = end;
+  }
+
+  in8(port: number): number {
+    return this.bus.read8(port);
+  }
+
+  out8(port: number, ...values: number[]): void {
+    for (const value of values) this.bus.write8(port, value);
+  }
+
+  /** The usual PC set-up of both 8259A: vectors 0x20 and 0x28, slave on IR2, everything unmasked. */
+  initializePics(icw4 = 0x01): void {
+    this.out8(0x20, 0x11);
+    this.out8(0x21, 0x20, 0x04, icw4, 0x00);
+    this.out8(0xa0, 0x11);
+    this.out8(0xa1, 0x28, 0x02, icw4, 0x00);
+  }
+}
