@@ -20,4 +20,5 @@ export type { FaultPlan, JumpOptions } from './jumping.ts';
 export { type ImageOptions, Kernel, type PlaceOptions } from './kernel.ts';
 export { createMachine, Machine, type ResumeOptions, type RunOptions, resumeMachine } from './machine.ts';
 export type { MachineOptions } from './options.ts';
+export { defineScenario, type Scenario, type ScenarioContext } from './scenario.ts';
 export { Snapshot } from './snapshot.ts';

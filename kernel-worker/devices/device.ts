@@ -39,6 +39,11 @@ export interface PmCallbacks {
   readonly suspendSyscore?: () => Errno;
   readonly resumeSyscore?: () => Errno;
   readonly shutdown?: () => void;
+  /**
+   * A new system starts on the hardware as the one before left it: forget what was saved for that one's way back
+   * (its own copy of the bytes, parked before, still has it), and drive the lines as the registers say.
+   */
+  readonly inherit?: () => void;
   /** May be called out of the list's order, but never before its children (down) or its parent (up) are done. */
   readonly async?: boolean;
 }

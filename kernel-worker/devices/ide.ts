@@ -23,6 +23,10 @@ export class Ide implements Device {
     async: true,
     freezeNoirq: () => this.freeze(),
     restoreNoirq: () => this.restore(),
+    inherit: () => {
+      this.forgetFreeze();
+      this.updateLine();
+    },
   };
   private readonly view: DataView;
   private readonly base: number;
@@ -106,10 +110,14 @@ export class Ide implements Device {
   private restore(): Errno {
     if (!this.get(IDE.FROZEN)) return Errno.OK;
     this.set(IDE.DEVICE_CONTROL, this.get(IDE.SAVED_DEVICE_CONTROL));
-    this.set(IDE.SAVED_DEVICE_CONTROL, 0);
-    this.set(IDE.FROZEN, 0);
+    this.forgetFreeze();
     this.updateLine();
     return Errno.OK;
+  }
+
+  private forgetFreeze(): void {
+    this.set(IDE.SAVED_DEVICE_CONTROL, 0);
+    this.set(IDE.FROZEN, 0);
   }
 
   private get(offset: number): number {

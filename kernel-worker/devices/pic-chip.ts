@@ -125,6 +125,10 @@ export class PicChip {
   restoreMask(): void {
     if (!this.get(SAVED)) return;
     this.set(IMR, this.get(SAVED_IMR));
+    this.forgetMask();
+  }
+
+  forgetMask(): void {
     this.set(SAVED_IMR, 0);
     this.set(SAVED, 0);
   }

@@ -22,6 +22,11 @@ export class Pic implements Device {
   readonly pm: PmCallbacks = {
     suspendSyscore: () => this.suspend(),
     resumeSyscore: () => this.resume(),
+    inherit: () => {
+      this.master.forgetMask();
+      this.slave.forgetMask();
+      this.evaluate();
+    },
   };
   private readonly master: PicChip;
   private readonly slave: PicChip;

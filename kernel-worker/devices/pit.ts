@@ -30,6 +30,7 @@ export class Pit implements Device {
   readonly pm: PmCallbacks = {
     suspendSyscore: () => this.suspend(),
     resumeSyscore: () => this.resume(),
+    inherit: () => this.forgetSuspend(),
   };
   private readonly view: DataView;
   private readonly base: number;
@@ -63,7 +64,7 @@ export class Pit implements Device {
     // GATE0 and GATE1 are wired high; GATE2 is bit 0 of port 0x61.
     for (const [index, counter] of this.counters.entries()) counter.reset(index !== 2);
     this.view.setUint8(this.base + PIT.PORT_B, 0);
-    this.view.setFloat64(this.base + PIT.SUSPENDED_CLOCK, Number.POSITIVE_INFINITY, true);
+    this.forgetSuspend();
   }
 
   /** Only counter 0 can interrupt; the others are advanced when somebody looks. */
@@ -130,7 +131,11 @@ export class Pit implements Device {
     if (suspendedClock === Number.POSITIVE_INFINITY) return Errno.OK;
     const away = this.nowClock() - suspendedClock;
     for (const counter of this.counters) counter.delay(away);
-    this.view.setFloat64(this.base + PIT.SUSPENDED_CLOCK, Number.POSITIVE_INFINITY, true);
+    this.forgetSuspend();
     return Errno.OK;
+  }
+
+  private forgetSuspend(): void {
+    this.view.setFloat64(this.base + PIT.SUSPENDED_CLOCK, Number.POSITIVE_INFINITY, true);
   }
 }

@@ -41,6 +41,10 @@ export class Rtc implements Device {
   readonly pm: PmCallbacks = {
     freeze: () => this.freeze(),
     restore: () => this.restore(),
+    inherit: () => {
+      this.forgetFreeze();
+      this.updateLine();
+    },
   };
   private readonly view: DataView;
   private readonly base: number;
@@ -241,11 +245,15 @@ export class Rtc implements Device {
   private restore(): Errno {
     if (!this.view.getUint8(this.base + RTC.FROZEN)) return Errno.OK;
     this.cmos[REGISTER_B] = this.view.getUint8(this.base + RTC.SAVED_B);
-    this.view.setUint8(this.base + RTC.SAVED_B, 0);
-    this.view.setUint8(this.base + RTC.FROZEN, 0);
+    this.forgetFreeze();
     this.arm();
     this.updateLine();
     return Errno.OK;
+  }
+
+  private forgetFreeze(): void {
+    this.view.setUint8(this.base + RTC.SAVED_B, 0);
+    this.view.setUint8(this.base + RTC.FROZEN, 0);
   }
 
   private value(offset: number): number {

@@ -49,6 +49,10 @@ export class Uart implements Device {
   readonly pm: PmCallbacks = {
     freeze: () => this.freeze(),
     restore: () => this.restore(),
+    inherit: () => {
+      this.forgetFreeze();
+      this.updateLine();
+    },
     shutdown: () => this.drain(),
   };
   private readonly view: DataView;
@@ -361,11 +365,15 @@ export class Uart implements Device {
     for (const offset of [UART.TX_DEADLINE, UART.TIMEOUT_DEADLINE]) this.setTick(offset, this.tick(offset) + away);
     this.set(UART.IER, this.get(UART.SAVED_IER));
     this.set(UART.MCR, this.get(UART.SAVED_MCR));
+    this.forgetFreeze();
+    this.updateLine();
+    return Errno.OK;
+  }
+
+  private forgetFreeze(): void {
     this.set(UART.SAVED_IER, 0);
     this.set(UART.SAVED_MCR, 0);
     this.setTick(UART.FROZEN_TICK, NEVER);
-    this.updateLine();
-    return Errno.OK;
   }
 
   private tick(offset: number): number {
