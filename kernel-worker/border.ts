@@ -199,7 +199,11 @@ export function arrive(board: Board, me: KernelSlot, first: boolean): void {
   // Where to go back to without an image: whoever was here before, if it can be entered again.
   const peerIsParked = board.slots.some((s) => s.state === KernelState.PARKED && s.address('reentry') === peer >>> 0);
   if (peerIsParked) me.set('start', peer);
-  if (first) return;
+  if (first) {
+    // The devices are as the leaver quiesced them, with what it kept in them for itself: not the newcomer's to restore.
+    for (const device of board.devices) device.pm.inherit?.();
+    return;
+  }
   const pages = contextAt(board.memory, me.address('reentry'));
   assert(pages !== null, `${me.name} is parked and its context is gone`);
   // Left through its own image: the peer's re-entry is where that image starts from now on (machine_kexec's last line).

@@ -15,7 +15,10 @@ export const PREPARE_DIRECT_COMPLETE = -1;
 const PREPARE_ATTEMPTS = 1000;
 
 export interface PmHooks {
-  /** Makes every call of a callback: runs it, or answers with an errno in its place. `phase` is the callback's name. */
+  /**
+   * Makes every call of a callback: runs it, or answers with an errno in its place. `phase` is the callback's name. On the way
+   * down also asked for a device without that callback, with one that does nothing.
+   */
   call(phase: PmPhase, device: Device, callback: () => Errno): Errno;
   /** An error on the way up: logged, and otherwise without effect. */
   ignored(phase: PmPhase, device: Device, errno: Errno): void;
@@ -202,12 +205,15 @@ function walkUp(
   for (const device of deferred) if (deferred.has(device)) resume(device);
 }
 
+const noCallback = (): Errno => Errno.OK;
+
+/** On the way down every device is asked in every phase: it can be made to refuse without a callback of its own. */
 function callDown(phase: PmPhase, device: Device, hooks: PmHooks): Errno {
-  const callback = device.pm[phase];
-  return callback ? hooks.call(phase, device, callback) : Errno.OK;
+  return hooks.call(phase, device, device.pm[phase] ?? noCallback);
 }
 
 function callUp(phase: PmPhase, device: Device, hooks: PmHooks): void {
-  const errno = callDown(phase, device, hooks);
+  const callback = device.pm[phase];
+  const errno = callback ? hooks.call(phase, device, callback) : Errno.OK;
   if (errno !== Errno.OK) hooks.ignored(phase, device, errno);
 }

@@ -31,7 +31,7 @@ type Next = 'go-on' | 'wait' | 'detach' | 'end';
 export class RunLoop {
   private readonly board: Board;
   private readonly slot: KernelSlot;
-  private readonly engine: Engine;
+  private engine: Engine;
   /** Serves the control messages that have come in; their number. */
   private readonly pump: () => number;
   private readonly live: Int32Array;
@@ -105,7 +105,8 @@ export class RunLoop {
     const { generation } = this.board.clock;
     if (generation === this.generation) return;
     this.generation = generation;
-    this.engine.invalidate();
+    // Another kernel may be in the slot now: nothing of the old engine is of use.
+    this.engine = new GuestEngine(this.board, this.slot);
     this.board.touchDeadlines();
   }
 

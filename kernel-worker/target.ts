@@ -24,6 +24,8 @@ export interface JumpTarget {
   readonly throughImage: boolean;
   /** A kernel that the image brings parked, as its own departure left it: the list in its control page. Else null. */
   readonly parkedHead: number | null;
+  /** Module of a kernel that has no slot yet. */
+  readonly specifier?: string;
 }
 
 /** Finds the target of a request: the target, or the errno of the refusal. */
@@ -70,9 +72,9 @@ function broughtByImage(board: Board, me: KernelSlot, start: number): JumpTarget
     if (image.preserveContext || me.get('homeHead') !== 0) return Errno.EINVAL;
     return { start, slot: null, throughImage: true, parkedHead: memory.read32(page + CONTROL.head) >>> 0 };
   }
-  return readEntryPage(memory, page + (start & (PAGE_SIZE - 1))) === null
-    ? null
-    : { start, slot: null, throughImage: true, parkedHead: null };
+  const entry = readEntryPage(memory, page + (start & (PAGE_SIZE - 1)));
+  if (entry === null) return null;
+  return { start, slot: null, throughImage: true, parkedHead: null, specifier: entry.specifier };
 }
 
 /** Address of the page that the list will bring to where `physAddr` is; null if the list does not touch it. */
@@ -98,7 +100,7 @@ export function claimSlot(board: Board, me: KernelSlot, target: JumpTarget): Ker
     slot.set('homeHead', image.preserveContext ? image.head : 0);
     slot.set('parent', image.preserveContext ? me.index : -1);
     slot.set('caller', me.index);
-    slot.name = `kernel${slot.index}`;
+    slot.name = nameOf(board, target.specifier ?? 'kernel', slot.index);
     slot.windows = image.preserveContext
       ? destinationWindows(image.segments)
       : [{ firstPage: 0, endPage: board.memory.ramPages, shared: false }];
@@ -109,6 +111,12 @@ export function claimSlot(board: Board, me: KernelSlot, target: JumpTarget): Ker
     if (error instanceof KjumpError) return Errno.ENOMEM;
     throw error;
   }
+}
+
+/** A kernel that a guest loads is called what its module is called, as far as nobody else is. */
+function nameOf(board: Board, specifier: string, index: number): string {
+  const stem = specifier.slice(specifier.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');
+  return stem === '' || board.slotNamed(stem) !== undefined ? `${stem}${index}` : stem;
 }
 
 /** Gives a claimed slot back. */

@@ -34,7 +34,7 @@ import {
   wholeNumber,
 } from './options.ts';
 import { checkName, prepareKernel } from './place-options.ts';
-import { locatePages, placeAsImage, placeAside, placeAtHome, placeClone, unloadImage } from './placing.ts';
+import { locatePages, overlapsAnother, placeAsImage, placeAside, placeAtHome, placeClone, unloadImage } from './placing.ts';
 import { recoverFromDeath } from './recovery.ts';
 import {
   aborted,
@@ -170,13 +170,14 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   /**
    * Loads a kernel beside the others: any kernel can be followed by it, and it by any. Its window (default 1M to 16M) is
-   * exchanged whenever it comes or goes.
+   * exchanged whenever it comes or goes, unless no other kernel's window overlaps it: then it stays where it is.
    */
   async load(file: string | URL, options: PlaceOptions = {}): Promise<Kernel> {
     const { program, windows, name } = await this.prepare('load', file, options, false);
     return this.held(() => {
       this.reclaimSlot();
-      return this.handle(placeAside(this.parts, program, name, windows));
+      const place = overlapsAnother(this.parts.slots, windows) ? placeAside : placeAtHome;
+      return this.handle(place(this.parts, program, name, windows));
     });
   }
 

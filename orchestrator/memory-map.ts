@@ -13,7 +13,7 @@ import type { MachineParts } from './machine-parts.ts';
 
 const NOBODY = -1;
 
-/** Two lines of cells (RAM, hidden pages) and a legend. */
+/** Two lines of cells (RAM, hidden pages) and two of legend. */
 export function drawMemory(parts: MachineParts, width = 64): string {
   const { memory, slots, hidden } = parts;
   const owners = pageOwners(parts);
@@ -36,7 +36,8 @@ export function drawMemory(parts: MachineParts, width = 64): string {
     .filter((slot) => slot.state !== KernelState.EMPTY)
     .map((slot) => `${letters[slot.index]} ${slot.name}${slot === parts.currentSlot ? ' (has the machine)' : ''}`)
     .join('   ');
-  return [...lines, `              ${legend}   · zero, a-z shared or empty pages of a window`].join('\n');
+  const indent = ' '.repeat(14);
+  return [...lines, `${indent}${legend}`, `${indent}· zero   a-z shared or empty pages of a window`].join('\n');
 }
 
 /** For every physical page: the slot whose contents it holds. */

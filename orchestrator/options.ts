@@ -4,7 +4,7 @@
 // option is never silently a default.
 import { KjumpError } from '../shared/errors.ts';
 import type { MachineGeometry } from '../shared/machine-memory.ts';
-import { PAGE_SIZE, pagesIn, parseSize, type Size } from '../shared/units.ts';
+import { formatSize, PAGE_SIZE, pagesIn, parseSize, type Size } from '../shared/units.ts';
 
 export interface MachineOptions {
   /** RAM; default 64M. */
@@ -80,6 +80,12 @@ export function resolveOptions(options: MachineOptions): ResolvedOptions {
     });
   }
   const room = BUFFER_BYTES - OVERHEAD_BYTES - Math.ceil(memoryBytes * 1.01);
+  if (room < 0) {
+    throw new KjumpError('BAD_SIZE', `memory of ${formatSize(memoryBytes)}`, {
+      why: 'a machine is one buffer of less than 2 GiB, tables and spare frames included',
+      fix: 'give at most 1G',
+    });
+  }
   const spareBytes = options.spare === undefined ? Math.min(3 * memoryBytes, room) : parseSize(options.spare, 'spare');
   return {
     memoryBytes,

@@ -7,11 +7,11 @@ import { errnoName } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
 import { contextAt, copyContext, saveContext } from '../shared/kexec/context.ts';
-import { isInPlace } from '../shared/kexec/home-lists.ts';
+import { PairList, readList } from '../shared/kexec/entry-list.ts';
+import { listsBetween } from '../shared/kexec/home-lists.ts';
 import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
 import { kexecEnvironment, loadJumpImage } from '../shared/kexec/jump-image.ts';
 import { buildList, listPages } from '../shared/kexec/list-builder.ts';
-import { walkList } from '../shared/kexec/relocate.ts';
 import {
   KEXEC_ARCH_386,
   KEXEC_PRESERVE_CONTEXT,
@@ -41,6 +41,13 @@ export function placeAtHome(
     parts.memory.write(physAddr, bytes);
   }
   return slot;
+}
+
+/** True if a kernel has, or had until it ended, a window that meets one of these. */
+export function overlapsAnother(slots: readonly KernelSlot[], windows: readonly PageWindow[]): boolean {
+  return slots.some((slot) =>
+    slot.windows.some((other) => windows.some((w) => w.firstPage < other.endPage && other.firstPage < w.endPage)),
+  );
 }
 
 /** The program into hidden pages, one for each page of its windows: it comes in by its home list. */
@@ -153,18 +160,31 @@ export function placeClone(
   });
 }
 
-/** Where each page of a kernel is now: in its place, or kept by the sources of its home list. */
+/** Where each page of a kernel is now: where the exchanges that a jump to it would make would bring the page from. */
 export function locatePages(
   { memory, slots }: MachineParts,
   slot: KernelSlot,
   current: KernelSlot | null,
 ): (page: number) => number {
-  if (isInPlace(slots, slot, current)) return (page) => page;
-  const kept = new Map<number, number>();
-  walkList(memory, slot.address('homeHead'), (destination, source) => {
-    kept.set(pageIndexOf(destination), pageIndexOf(source));
-  });
-  return (page) => kept.get(page) ?? page;
+  const origins = new Map<number, number>();
+  const originOf = (page: number): number => origins.get(page) ?? page;
+  const list = new PairList();
+  for (const head of listsBetween(slots, current, slot)) {
+    // A list in a kernel's memory is found where the lists before it would bring that memory.
+    const table = memory.table.slice();
+    for (const [page, origin] of origins) table[page] = memory.table[origin];
+    readList(memory, head, list, table);
+    for (let i = 0; i < list.count; i++) {
+      const destination = list.destinations[i];
+      const source = list.sources[i];
+      // What goes outside of memory is lost, and nothing comes from there.
+      if (destination >= memory.ramPages || source >= list.limit) continue;
+      const origin = originOf(destination);
+      origins.set(destination, originOf(source));
+      origins.set(source, origin);
+    }
+  }
+  return originOf;
 }
 
 /** A hidden page for each page of the private windows, and the list that exchanges the two; the list becomes the slot's. */

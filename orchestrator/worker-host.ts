@@ -41,7 +41,8 @@ export class WorkerHost {
   private readonly events: ThreadEvents;
   private readonly pool: Piscina<KernelTask<MessagePort>, TaskResult>;
   private readonly attached = new Map<number, Attachment>();
-  private readonly settling = new Set<Promise<unknown>>();
+  /** Of each thread: settles when it has gone and everybody has been told. */
+  private readonly settled = new Map<Attachment, Promise<void>>();
   private closing = false;
 
   constructor(
@@ -110,12 +111,13 @@ export class WorkerHost {
     const attachment: Attachment = { slot, task, abort, control: control.port1, remote, gone };
     this.attached.set(slot, attachment);
     signals.port1.on('message', (signal: Signal) => this.events.signal(slot, signal));
-    const settled = task.then(
-      () => this.leave(attachment, signals.port1, null),
-      (error: Error) => this.leave(attachment, signals.port1, error),
-    );
-    this.settling.add(settled);
-    void settled.finally(() => this.settling.delete(settled));
+    const settled = task
+      .then(
+        () => this.leave(attachment, signals.port1, null),
+        (error: Error) => this.leave(attachment, signals.port1, error),
+      )
+      .finally(() => this.settled.delete(attachment));
+    this.settled.set(attachment, settled);
   }
 
   private leave(attachment: Attachment, signals: MessagePort, error: Error | null): void {
@@ -141,8 +143,7 @@ export class WorkerHost {
     const attachment = this.attached.get(slot);
     if (attachment === undefined) return;
     this.ownership.askToDetach(slot);
-    await attachment.task.catch(() => {});
-    await Promise.all(this.settling);
+    await this.settled.get(attachment);
   }
 
   /** The power cut: ends the thread wherever it is. */
@@ -150,8 +151,7 @@ export class WorkerHost {
     const attachment = this.attached.get(slot);
     if (attachment === undefined) return;
     attachment.abort.abort();
-    await attachment.task.catch(() => {});
-    await Promise.all(this.settling);
+    await this.settled.get(attachment);
   }
 
   hasThread(slot: number): boolean {
@@ -169,7 +169,7 @@ export class WorkerHost {
     if (this.closing) return;
     this.closing = true;
     await this.pool.destroy();
-    await Promise.allSettled(this.settling);
+    await Promise.allSettled(this.settled.values());
   }
 }
 

@@ -129,6 +129,13 @@ describe('a whole round', () => {
     expect(calls).toEqual(['freeze leaf', 'restore leaf']);
   });
 
+  test('can be made to fail at a device that has no callback of its own', () => {
+    const devices = [fake('root', null, { phases: ['restore'] }), fake('leaf', 'root')];
+    faults.set('freezeNoirq root', Errno.EIO);
+    expect(jump(devices)).toBe(Errno.EIO);
+    expect(calls.slice(-4)).toEqual(['thawEarly leaf', 'restore root', 'restore leaf', 'complete leaf']);
+  });
+
   test('can be gone up from a system that was parked whole, without the object of the way down', () => {
     const devices = tree();
     const suspended = allSuspended(devices);

@@ -76,18 +76,12 @@ export class FileStore implements SectorStore {
   }
 }
 
-/** What the host said: kept if it is one the drivers tell apart, else EIO. */
+const NO_SPACE = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+const NO_ACCESS = new Set(['EROFS', 'EACCES', 'EPERM']);
+
+/** What the host said: kept if it is one that tells more than that it failed, else EIO. */
 function errnoOf(error: unknown): Errno {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-    case 'EFBIG':
-      return Errno.ENOSPC;
-    case 'EROFS':
-    case 'EACCES':
-    case 'EPERM':
-      return Errno.EROFS;
-    default:
-      return Errno.EIO;
-  }
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (NO_SPACE.has(code)) return Errno.ENOSPC;
+  return NO_ACCESS.has(code) ? Errno.EROFS : Errno.EIO;
 }

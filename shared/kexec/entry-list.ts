@@ -45,11 +45,12 @@ export class PairList {
 /**
  * Reads a whole list. A head that is no indirection word is an empty list: 4 in a crash image, 0 where there is none. A word
  * without a tag is passed over, and behind the last word of a page comes the next page, as in Linux. Throws `BAD_IMAGE` for
- * a list without an end.
+ * a list without an end. `table` is the page table that it is read through, for whoever asks what a jump would find after
+ * earlier exchanges.
  */
-export function readList(memory: PhysicalMemory, head: number, list: PairList): void {
-  const { table, ramPages, pageCount } = memory;
-  const words = new Int32Array(table.buffer);
+export function readList(memory: PhysicalMemory, head: number, list: PairList, table = memory.table): void {
+  const { ramPages, pageCount } = memory;
+  const words = new Int32Array(memory.table.buffer);
   const frameWord = memory.frames.base >>> 2;
   const limit = head >>> SHIFT < ramPages ? ramPages : pageCount;
   let { destinations, sources } = list;

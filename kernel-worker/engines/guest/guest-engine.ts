@@ -84,8 +84,7 @@ export class GuestEngine implements Engine {
   flush(): void {}
 
   invalidate(): void {
-    // Windows, memory and module may be others': they are found again in the bytes.
-    this.module = null;
+    // Windows may be others', and memory has other frames: the guest object is made again from the bytes.
     this.guest = new GuestMachine(this.board, this.slot);
   }
 

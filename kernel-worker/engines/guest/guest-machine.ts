@@ -81,6 +81,8 @@ function windowOf(windows: readonly PageWindow[], entry: number): PageWindow {
 function timedPorts(board: Board): Guest['ports'] {
   const { bus } = board;
   const timed = <T>(value: T): T => {
+    // The access may have set or cleared a deadline; the time it takes may reach it.
+    board.touchDeadlines();
     board.passTime(PORT_TICKS);
     return value;
   };

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+//
+// npm run bench [-- --json --quick NAME …]: every figure with its bound, measured in the same run. Plain scripts on the built
+// package: under a test runner or a source loader hot loops are many times slower.
+import { images } from './images.ts';
+import { memory } from './memory.ts';
+import type { Benchmark, Result } from './report.ts';
+import { switching } from './switching.ts';
+
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = { switching, memory, images };
+
+export async function runBenchmarks(args: readonly string[]): Promise<void> {
+  const json = args.includes('--json');
+  const quick = args.includes('--quick');
+  const wanted = args.filter((arg) => !arg.startsWith('--'));
+  const results: Result[] = [];
+  for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    const found = await benchmark({ quick });
+    results.push(...found);
+    if (!json) for (const result of found) console.log(formatResult(result));
+  }
+  if (json) console.log(JSON.stringify({ schema: 1, results }, null, 2));
+}
+
+function formatResult({ name, value, unit, bound, ratio, boundIs }: Result): string {
+  const figure = `${value} ${unit}`.padStart(12);
+  return `${name.padEnd(24)} ${figure}   ${`${bound} ${unit}`.padStart(12)} ${boundIs.padEnd(42)} × ${ratio}`;
+}
+
+runBenchmarks(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

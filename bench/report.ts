@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// A benchmark's figure beside the bound it was measured with, in the same run, and the ratio of the two.
+
+export interface Result {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** What the figure is to be compared with, in the same unit. */
+  readonly bound: number;
+  /** value / bound. */
+  readonly ratio: number;
+  /** What the bound is. */
+  readonly boundIs: string;
+}
+
+export interface BenchOptions {
+  /** A short run: for its checks, not its times. */
+  readonly quick: boolean;
+}
+
+export type Benchmark = (options: BenchOptions) => Promise<Result[]>;
+
+export function result(name: string, value: number, unit: string, bound: number, boundIs: string): Result {
+  return { name, value: round(value), unit, bound: round(bound), ratio: round(value / bound), boundIs };
+}
+
+const round = (value: number): number => Number(value.toPrecision(4));
+
+/** The value below which a fraction of the samples lies; the samples are sorted in place. */
+export function percentile(samples: number[], fraction: number): number {
+  samples.sort((a, b) => a - b);
+  return samples[Math.min(samples.length - 1, Math.floor(samples.length * fraction))];
+}
+
+export const median = (samples: number[]): number => percentile(samples, 0.5);
+
+/** Median µs of a few runs of a piece of work. */
+export async function timeUs(rounds: number, work: (round: number) => unknown): Promise<number> {
+  const samples: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const started = performance.now();
+    await work(round);
+    samples.push((performance.now() - started) * 1000);
+  }
+  return median(samples);
+}
+
+/** Says why a benchmark's own check failed: figures of wrong results are worth nothing. */
+export function check(condition: unknown, what: string): asserts condition {
+  if (!condition) throw new Error(`benchmark check failed: ${what}`);
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+//
+// `kjump bench`: the benchmarks, in a process of their own, because they measure one.
+
+import { ExitCode } from './exit-codes.ts';
+import type { Session } from './session.ts';
+import { nodeArguments, runNode } from './subprocesses.ts';
+
+export async function bench({ output, interruption }: Session, args: string[]): Promise<number> {
+  const flags = [...(output.json ? ['--json'] : []), ...args];
+  const work = runNode([...nodeArguments('../../bench/main'), ...flags], 'inherit', interruption.signal);
+  const { code } = await interruption.guard(work, async () => {});
+  return code ?? ExitCode.failed;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+//
+// `kjump boot` and `kjump resume`: a machine runs until a limit or its end. Its consoles are stdout; what became of it is told on
+// stderr, or with --json all of it in one object.
+
+import type { KjumpError } from '../../shared/errors.ts';
+import type { WindowSpec } from '../../shared/kexec/windows.ts';
+import { createMachine, type Machine, resumeMachine } from '../machine.ts';
+import { crashed } from '../refusals.ts';
+import { ExitCode, isKjumpError } from './exit-codes.ts';
+import { machineOptionsOf, resumeOverrides } from './machine-options.ts';
+import { describeRun, type Outcome, outcomeOf } from './outcome.ts';
+import { plainError } from './output.ts';
+import { RunProgress } from './progress.ts';
+import { narrate } from './run-scenario.ts';
+import type { Session } from './session.ts';
+
+interface RunOptions {
+  readonly steps?: number;
+  readonly ticks?: number;
+  readonly switches?: number;
+  readonly save?: string;
+}
+interface BootOptions extends RunOptions {
+  readonly name?: string;
+  readonly window?: WindowSpec;
+  readonly at?: string;
+  readonly entry?: string;
+}
+
+export async function boot(session: Session, kernel: string): Promise<number> {
+  const { name, window, at, entry } = session.options as BootOptions;
+  const machine = await createMachine(machineOptionsOf(session.options));
+  return drive(session, machine, async () => {
+    await machine.boot(kernel, { name, window, at, entry });
+  });
+}
+
+export async function resume(session: Session, image: string): Promise<number> {
+  const machine = await resumeMachine(image, resumeOverrides(machineOptionsOf(session.options)));
+  return drive(session, machine, async () => {});
+}
+
+/** Starts the machine, runs it and tells how it ended. A crash is a result too, and an exit code. */
+async function drive(session: Session, machine: Machine, start: () => Promise<void>): Promise<number> {
+  const { output, interruption } = session;
+  const { steps, ticks, switches, save } = session.options as RunOptions;
+  const limits = { steps, ticks, switches };
+  const progress = new RunProgress(machine, limits, output);
+  const consoleText = listen(session, machine, progress);
+  const started = performance.now();
+
+  const work = async (): Promise<{ outcome: Outcome; crash: KjumpError | null }> => {
+    let crash: KjumpError | null = null;
+    let reason: Outcome['reason'] = 'crashed';
+    try {
+      await start();
+      progress.start();
+      const report = await machine.run({ ...limits, signal: interruption.signal });
+      reason = report.reason;
+      if (reason === 'crashed') crash = crashed(machine.find(report.kernel).stop);
+    } catch (error) {
+      if (!isKjumpError(error) || error.code !== 'KERNEL_CRASHED') throw error;
+      crash = error;
+    } finally {
+      progress.end();
+    }
+    const saved = save === undefined ? null : { path: save, ...(await machine.hibernate(save)) };
+    const outcome = await outcomeOf(machine, reason, performance.now() - started, saved);
+    return { outcome, crash };
+  };
+
+  const { outcome, crash } = await interruption.guard(work(), async () => {
+    progress.end();
+    await machine.close();
+  });
+  output.say(describeRun(outcome, output));
+  const fields = { ...outcome, console: consoleText() };
+  if (crash === null) {
+    output.result(fields, '');
+    return ExitCode.ok;
+  }
+  output.error(crash);
+  if (output.json) output.result({ ...fields, ok: false, error: plainError(crash) }, '');
+  return ExitCode.crash;
+}
+
+/** Consoles to stdout, or, for JSON, into one text. */
+function listen({ output }: Session, machine: Machine, progress: RunProgress): () => string {
+  const chunks: string[] = [];
+  machine.on('console', ({ text }) => {
+    if (output.json) {
+      chunks.push(text);
+      return;
+    }
+    progress.makeRoom();
+    process.stdout.write(text);
+  });
+  if (output.verbose) narrate(machine, output, { console: false });
+  return () => chunks.join('');
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+//
+// A scenario of many ends: its first argument says which.
+import { defineScenario, type ScenarioContext } from '../../orchestrator/index.ts';
+
+const COUNTER = new URL('../guests/counter.ts', import.meta.url);
+
+/** Runs for ever, once it has told its process and its folder. */
+async function hang({ createMachine, say, workDir }: ScenarioContext): Promise<void> {
+  const machine = await createMachine();
+  await machine.boot(COUNTER);
+  say(JSON.stringify({ pid: process.pid, workDir }));
+  await machine.run();
+}
+
+const ENDS: Readonly<Record<string, (context: ScenarioContext) => Promise<unknown>>> = {
+  async well({ args, say, createMachine }) {
+    say('on my way');
+    const machine = await createMachine({ memory: '32M' });
+    const { memoryBytes, clock } = await machine.inspect();
+    return { args, memoryBytes, seed: clock.seed };
+  },
+  async failing() {
+    throw new RangeError('no luck');
+  },
+  async late() {
+    setTimeout(() => {
+      throw new Error('too late');
+    }, 1);
+    await new Promise(() => {});
+  },
+  async refused({ createMachine }) {
+    const machine = await createMachine();
+    await machine.boot(COUNTER);
+    await machine.jump(await machine.load(COUNTER), { pmTest: 'devices' });
+  },
+  async crowded({ createMachine }) {
+    const machine = await createMachine({ maxKernels: 1 });
+    await machine.boot(COUNTER);
+    await machine.load(COUNTER);
+  },
+  async 'out-of-pages'({ createMachine }) {
+    const machine = await createMachine({ spare: '1M' });
+    await machine.load(COUNTER);
+  },
+  async 'out-of-frames'({ createMachine }) {
+    const machine = await createMachine({ memory: '16M', spare: '16M' });
+    await machine.load(COUNTER);
+    await machine.snapshot('full');
+  },
+  async crashing({ createMachine, guest }) {
+    const machine = await createMachine();
+    await machine.boot(guest('stray'), { window: ['1M', '2M'] });
+    await machine.run();
+    await machine.jump();
+  },
+  hang,
+  spawning: ({ spawn }) => spawn(new URL(import.meta.url), ['well', 'from', 'afar']),
+  'spawning-failure': ({ spawn }) => spawn(new URL(import.meta.url), ['failing']),
+  'spawning-hang': ({ spawn }) => spawn(new URL(import.meta.url), ['hang']),
+};
+
+export const scenario = defineScenario({
+  title: 'Many ends',
+  about: 'Ends as it is told.',
+  run: (context) => ENDS[context.args[0]](context),
+});
