@@ -27,6 +27,7 @@ async function sleep({ createMachine, guest, workDir, spawn, say, show, showMemo
   await truncate(disk, RAM_END);
   const machine = await createMachine({ memory: '16M', disk });
   machine.on('switch', show);
+  machine.on('console', ({ text }) => say(text.trimEnd()));
 
   const a = await machine.boot(guest('sleeper'), { name: 'A', window: [0, RAM_END] });
   await machine.run({ switches: 1 });
@@ -40,9 +41,10 @@ async function sleep({ createMachine, guest, workDir, spawn, say, show, showMemo
   return { firstProcess: ended, secondProcess: awake.ended, memoryIsTheSame: asleep === awake.digest, ...awake.a };
 }
 
-async function wake({ createMachine, guest, show }: ScenarioContext, disk: string) {
+async function wake({ createMachine, guest, say, show }: ScenarioContext, disk: string) {
   const machine = await createMachine({ memory: '16M', disk });
   machine.on('switch', show);
+  machine.on('console', ({ text }) => say(text.trimEnd()));
   const c = await machine.boot(guest('restorer'), { name: 'C' });
   await machine.run({ switches: 1 });
   await c.remove();

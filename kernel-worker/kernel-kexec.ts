@@ -59,6 +59,8 @@ export function kernelResume(board: Board, me: KernelSlot, engine: Engine): void
   engine.invalidate();
   arrive(board, me, first);
   if (climbs) new Jump(board, me, engine).resume(UP);
+  // Who climbs no lines finds the console nobody's, and takes it.
+  else board.clock.foreground = me.index;
   me.set('result', 0);
 }
 

@@ -148,6 +148,8 @@ export function adoptParked(board: Board, slot: KernelSlot, reentry: number): vo
   slot.set('homeHead', 0);
   slot.set('parent', -1);
   slot.set('reentry', reentry);
+  // Whoever was there before it left is not here: the same address may be another kernel's.
+  slot.set('start', 0);
   slot.kexecImage.target = -1;
   slot.setAdopted();
 }

@@ -6,7 +6,7 @@
 //
 // A thread that ends is told to the machine, which decides from the bytes whether anything was lost. A Comlink call never
 // settles when its peer dies, so every call is raced with the task.
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import { Piscina } from 'piscina';
 import { KjumpError } from '../shared/errors.ts';
@@ -122,6 +122,10 @@ export class WorkerHost {
 
   private leave(attachment: Attachment, signals: MessagePort, error: Error | null): void {
     const { slot, control } = attachment;
+    // The end of a task comes by another port, and may come before what the thread said last.
+    for (let said = receiveMessageOnPort(signals); said !== undefined; said = receiveMessageOnPort(signals)) {
+      if (!this.closing) this.events.signal(slot, said.message);
+    }
     // A forgetful thread may have been followed by another one already.
     const last = this.attached.get(slot) === attachment;
     if (last) this.attached.delete(slot);

@@ -14,4 +14,5 @@ export const SECTOR = 512;
 
 /** Words of the header: magic, A's re-entry address, number of runs; then address, bytes and CRC-32 of each run. */
 export const HEADER = { magic: 0, backEntry: 4, runs: 8, firstRun: 12, runBytes: 12 };
+export const RUNS_MAX = 340;
 export const MAGIC = 0x504d5544; // 'DUMP'

@@ -3,18 +3,23 @@
 // B, the kernel that saves another one. It runs in a window of A's memory, writes everything outside the window to the disk
 // (the raw view: what A had in the window lies outside of it now) and powers the machine off. Pages of zeros are left out.
 import type { Guest } from '../../shared/guest.ts';
-import { HEADER, MAGIC, PAGE, RAM_END, SECTOR, WINDOW } from './dump.ts';
+import { HEADER, MAGIC, PAGE, RAM_END, RUNS_MAX, SECTOR, WINDOW } from './dump.ts';
+
+const ENOSPC = 28;
 
 export function step(k: Guest): void {
   const errno = save(k);
   k.console.write(`${k.name}: ${errno === 0 ? 'the dump is on the disk' : `error ${errno}`}\n`);
-  k.powerOff(errno);
+  // If there is no dump, A had better go on.
+  if (errno === 0) k.powerOff();
+  else k.kexec.jump();
 }
 
 function save(k: Guest): number {
   let sector = PAGE / SECTOR;
   let runs = 0;
   for (const { physAddr, bytes } of usedMemory(k)) {
+    if (runs === RUNS_MAX) return ENOSPC;
     const errno = k.disk.write(sector, bytes / SECTOR, physAddr);
     if (errno !== 0) return errno;
     const run = k.base + HEADER.firstRun + HEADER.runBytes * runs++;

@@ -16,6 +16,8 @@ export async function main(args: readonly string[]): Promise<number> {
   };
   // Errors outside every promise: of a scenario's timers and listeners, mostly.
   process.on('uncaughtException', (error) => process.exit(fail(error)));
+  // Node ends a process in which nothing can happen any more, with exit code 0.
+  process.once('beforeExit', () => process.exit(fail(stuck())));
   // Whoever reads our result may have read enough.
   process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 1));
   let exitCode: number = ExitCode.ok;
@@ -52,6 +54,13 @@ function outputOf(args: readonly string[]): Output {
     json: own.includes('--json'),
     debug: own.includes('--debug'),
     color: !own.includes('--no-color'),
+  });
+}
+
+function stuck(): KjumpError {
+  return new KjumpError('SCENARIO', 'nothing can happen any more, and the command is not done', {
+    why: 'it waits for a promise that nobody will settle',
+    fix: 'look for a promise in the scenario that is never resolved',
   });
 }
 

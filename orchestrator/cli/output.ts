@@ -84,7 +84,7 @@ export class Output {
     const { red, bold, dim } = this.colors;
     const { code, message, why, fix } = plainError(error);
     const lines = [`${red(bold('error:'))} ${message} ${dim(`[${code}]`)}`];
-    if (why !== '') lines.push(`  why: ${why}`);
+    if (why !== '') lines.push(`  why: ${this.debug ? why : withoutStack(why)}`);
     lines.push(`   do: ${fix}`);
     if (this.debug) lines.push(dim(inspect(error, { depth: 6 })));
     process.stderr.write(`${lines.join('\n')}\n`);
@@ -93,6 +93,13 @@ export class Output {
   private object(fields: object): void {
     process.stdout.write(`${toJson({ schema: 1, command: this.command, ...fields })}\n`);
   }
+}
+
+/** One line of a text in which somebody put a whole error. */
+function withoutStack(text: string): string {
+  const lines = text.split('\n');
+  const stack = lines.findIndex((line) => /^\s+at /.test(line));
+  return (stack < 0 ? lines : lines.slice(0, stack)).map((line) => line.trim()).join(' ');
 }
 
 /** What JSON says of an error: its code, its three texts, its facts. */

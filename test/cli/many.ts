@@ -41,18 +41,17 @@ const ENDS: Readonly<Record<string, (context: ScenarioContext) => Promise<unknow
   },
   async 'out-of-pages'({ createMachine }) {
     const machine = await createMachine({ spare: '1M' });
+    await machine.boot(COUNTER);
     await machine.load(COUNTER);
   },
-  async 'out-of-frames'({ createMachine }) {
-    const machine = await createMachine({ memory: '16M', spare: '16M' });
-    await machine.load(COUNTER);
-    await machine.snapshot('full');
+  async 'out-of-frames'({ createMachine, guest }) {
+    const machine = await createMachine({ memory: '16M', spare: '1M' });
+    await machine.boot(guest('filler'));
+    await machine.snapshot('one too many');
   },
   async crashing({ createMachine, guest }) {
     const machine = await createMachine();
-    await machine.boot(guest('stray'), { window: ['1M', '2M'] });
-    await machine.run();
-    await machine.jump();
+    await machine.boot(guest('stray'), { name: 'early' });
   },
   hang,
   spawning: ({ spawn }) => spawn(new URL(import.meta.url), ['well', 'from', 'afar']),

@@ -177,6 +177,7 @@ export class JumpBench {
     if (owner === HOST) throw new Error('nobody has been given the CPU');
     const slot = this.parts.slots[owner - 1];
     kernelResume(this.board(slot), slot, engine ?? this.engine(slot));
+    this.board(slot).touchDeadlines();
     this.drain();
     return slot;
   }
