@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Hibernation to and from a file on tmpfs, half of 64 MiB not zero, beside the time to copy and to checksum those bytes.
-import { mkdtemp, rm } from 'node:fs/promises';
+
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { crc32 } from 'node:zlib';

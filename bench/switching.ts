@@ -25,8 +25,14 @@ export async function switching({ quick }: BenchOptions): Promise<Result[]> {
   const totals = resident.map((report) => report.totalUs);
   const windowTotal = median(window.map((report) => report.totalUs));
   const copyTotal = median(copied.map((report) => report.totalUs));
-  check(window.every((report) => report.pages === 2 * 3840), 'a 15 MiB window is 3840 pages, out and in');
-  check(resident.every((report) => report.pages === 0), 'kernels that do not overlap exchange nothing');
+  check(
+    window.every((report) => report.pages === 2 * 3840),
+    'a 15 MiB window is 3840 pages, out and in',
+  );
+  check(
+    resident.every((report) => report.pages === 0),
+    'kernels that do not overlap exchange nothing',
+  );
   return [
     result('handover.spin.p50', median(handOvers), 'µs', SPIN_REACH_US, 'reach'),
     result('handover.blocked.p50', median(blocked.map((r) => r.handOverUs)), 'µs', wake, 'bare Atomics.wait/notify'),

@@ -5,6 +5,7 @@
 export { ErrorCode, KjumpError } from '../shared/errors.ts';
 export type { Guest, GuestKernel, GuestRoutine } from '../shared/guest.ts';
 export type { PhysicalCall, PhysicalCallResult } from './calling.ts';
+export { createMachine, type ResumeOptions, resumeMachine } from './create.ts';
 export { type FieldChange, formatDiff, type PageChange, type SnapshotDiff } from './diff.ts';
 export type {
   ConsoleEvent,
@@ -18,7 +19,7 @@ export type {
 export type { Inspection, KernelInspection } from './inspect.ts';
 export type { FaultPlan, JumpOptions } from './jumping.ts';
 export { type ImageOptions, Kernel, type PlaceOptions } from './kernel.ts';
-export { createMachine, Machine, type ResumeOptions, type RunOptions, resumeMachine } from './machine.ts';
+export { Machine, type RunOptions } from './machine.ts';
 export type { MachineOptions } from './options.ts';
 export { defineScenario, type Scenario, type ScenarioContext } from './scenario.ts';
 export { Snapshot } from './snapshot.ts';

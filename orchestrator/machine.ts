@@ -9,7 +9,6 @@ import type { Captures } from '../shared/captures.ts';
 import { KjumpError } from '../shared/errors.ts';
 import { freeSlot, type KernelSlot } from '../shared/kernel-slot.ts';
 import { KernelState, type KernelStateName } from '../shared/lifecycle.ts';
-import { MachineMemory } from '../shared/machine-memory.ts';
 import type { Signal, ThreadDescription, ThreadOptions } from '../shared/protocol.ts';
 import { StopReason, stopReasonName } from '../shared/stop.ts';
 import { parseSize } from '../shared/units.ts';
@@ -17,24 +16,24 @@ import { callRoutine, type PhysicalCall, type PhysicalCallResult, readPages } fr
 import { diffSnapshots, type SnapshotDiff } from './diff.ts';
 import type { MachineEvents, RunReport, StopReport, SwitchReport } from './events.ts';
 import { Execution, type RunLimits, type Stop } from './execution.ts';
-import { readImage, resumeInto, writeImage } from './images/hibernation.ts';
+import { writeImage } from './images/hibernation.ts';
 import { type Inspection, inspectMachine } from './inspect.ts';
 import { enterFromHost, type JumpOptions, requestJump, setBootCpu } from './jumping.ts';
 import { type ImageOptions, Kernel, type KernelHost, type PlaceOptions } from './kernel.ts';
-import { loadProgram } from './loaders/program.ts';
-import { MachineParts } from './machine-parts.ts';
+import { loadProgram } from './loaders/load-program.ts';
+import type { MachineParts } from './machine-parts.ts';
 import { drawMemory } from './memory-map.ts';
-import {
-  checkOptions,
-  geometryOf,
-  type MachineOptions,
-  oneOf,
-  type ResolvedOptions,
-  resolveOptions,
-  wholeNumber,
-} from './options.ts';
+import { checkOptions, type ResolvedOptions, wholeNumber } from './options.ts';
 import { checkName, prepareKernel } from './place-options.ts';
-import { locatePages, overlapsAnother, placeAsImage, placeAside, placeAtHome, placeClone, unloadImage } from './placing.ts';
+import {
+  locatePages,
+  overlapsAnother,
+  placeAsImage,
+  placeAside,
+  placeAtHome,
+  placeClone,
+  unloadImage,
+} from './placing.ts';
 import { recoverFromDeath } from './recovery.ts';
 import {
   aborted,
@@ -50,52 +49,18 @@ import { Snapshot, type SnapshotHost } from './snapshot.ts';
 import { stopReport, TraceReader } from './trace-reader.ts';
 import { WorkerHost } from './worker-host.ts';
 
-/** What a resumed machine may have otherwise than the one that was saved. */
-export type ResumeOptions = Partial<Pick<ResolvedOptions, 'threads' | 'disk' | 'clock' | 'spins' | 'amnesia'>>;
-
 export interface RunOptions extends RunLimits {
   /** Stops the run at a slice boundary; the call rejects with `ABORTED`. */
   readonly signal?: AbortSignal;
 }
 
 const anything = (): null => null;
-const RESUME_CHECKS = {
-  threads: wholeNumber(1, 64),
-  disk: anything,
-  clock: oneOf('virtual', 'realtime'),
-  spins: wholeNumber(0, 10_000_000),
-  amnesia: anything,
-};
 const RUN_CHECKS = {
   ticks: wholeNumber(0, Number.MAX_SAFE_INTEGER),
   steps: wholeNumber(0, 2 ** 31 - 1),
   switches: wholeNumber(0, 2 ** 31 - 1),
   signal: anything,
 };
-
-/** A machine with no kernel yet. Throws `BAD_OPTION` or `BAD_SIZE`. */
-export async function createMachine(options: MachineOptions = {}): Promise<Machine> {
-  const resolved = resolveOptions(options);
-  const parts = new MachineParts(MachineMemory.create(geometryOf(resolved)), resolved);
-  parts.memory.format();
-  parts.clock.seed = resolved.seed;
-  parts.clock.current = -1;
-  parts.clock.foreground = -1;
-  return new Machine(parts);
-}
-
-/**
- * The machine of an image file, as it was; options of threads, disk and clock may be given anew. Throws `NO_SUCH_FILE`,
- * `NOT_AN_IMAGE`, `BAD_IMAGE` before anything is made.
- */
-export async function resumeMachine(path: string, options: ResumeOptions = {}): Promise<Machine> {
-  checkOptions('resumeMachine', options, RESUME_CHECKS);
-  const image = await readImage(path);
-  const saved = (image.metadata as { options: ResolvedOptions }).options;
-  const parts = new MachineParts(resumeInto(image), { ...saved, ...options });
-  parts.clock.generation += 1;
-  return new Machine(parts);
-}
 
 export class Machine extends EventEmitter<MachineEvents> implements KernelHost, SnapshotHost {
   private readonly parts: MachineParts;
@@ -113,7 +78,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     const { machine, ownership, slots, clock, options } = parts;
     this.reader = new TraceReader(machine, slots, this);
     this.host = new WorkerHost(machine, ownership, threadOptions(options, this.wallZero), options.threads, {
-      signal: (slot, signal) => this.onSignal(slot, signal),
+      signal: (signal) => this.onSignal(signal),
       gone: (slot, error) => this.onThreadGone(slot, error),
       spareable: () => this.spareableSlots(),
     });
@@ -376,7 +341,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   // ---- what threads say -------------------------------------------------------------------------------------------
 
-  private onSignal(slot: number, signal: Signal): void {
+  private onSignal(signal: Signal): void {
     this.reader.drain();
     if (signal.kind === 'stopped') this.execution.cameBack();
     if (signal.kind === 'attach') {
@@ -393,7 +358,10 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
   private onThreadGone(slot: number, error: Error | null): void {
     this.reader.drain();
     if (!this.parts.ownership.isOwner(slot)) return;
-    if (recoverFromDeath(this.parts, slot, error) === 'attach') return this.attach(slot);
+    if (recoverFromDeath(this.parts, slot, error) === 'attach') {
+      this.attach(slot);
+      return;
+    }
     this.reader.threadDied(slot, this.now);
     this.execution.cameBack({ reason: StopReason.crashed, kernel: slot });
   }

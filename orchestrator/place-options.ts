@@ -7,7 +7,8 @@ import { bitmapBytes } from '../shared/kexec/typescript-image.ts';
 import { parseWindow } from '../shared/kexec/windows.ts';
 import { PAGE_SIZE, pageAddress, parseSize } from '../shared/units.ts';
 import type { PlaceOptions } from './kernel.ts';
-import { loadProgram, type Program } from './loaders/program.ts';
+import { loadProgram } from './loaders/load-program.ts';
+import type { Program } from './loaders/program.ts';
 import { checkOptions } from './options.ts';
 
 const MIB = 1024 ** 2;

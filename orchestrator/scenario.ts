@@ -3,8 +3,9 @@
 // What a scenario is: a module that exports `scenario`, which `kjump run` and `kjump tour` carry out. It is given machines that
 // are closed for it, a folder that is removed for it, and a way to say what happens; what it returns is the result on stdout.
 import { KjumpError } from '../shared/errors.ts';
+import type { ResumeOptions } from './create.ts';
 import type { SwitchReport } from './events.ts';
-import type { Machine, ResumeOptions } from './machine.ts';
+import type { Machine } from './machine.ts';
 import type { MachineOptions } from './options.ts';
 
 export interface Scenario {

@@ -72,14 +72,17 @@ export class TraceReader {
     const { tick } = record;
     switch (record.type) {
       case TraceType.phase:
-        return this.phase(record, kernel);
+        this.phase(record, kernel);
+        return;
       case TraceType.handOver:
         this.open.handOver = record;
         return;
       case TraceType.wake:
-        return this.wake(record);
+        this.wake(record);
+        return;
       case TraceType.refused:
-        return this.refused(record, kernel);
+        this.refused(record, kernel);
+        return;
       case TraceType.console: {
         const bytes = new ConsoleRing(this.machine, record.kernel).read(record.a);
         this.events.emit('console', {

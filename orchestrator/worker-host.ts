@@ -16,7 +16,7 @@ import type { KernelControl, KernelTask, Signal, TaskResult, ThreadOptions } fro
 import { workerEntry } from './worker-entry.ts';
 
 export interface ThreadEvents {
-  signal(slot: number, signal: Signal): void;
+  signal(signal: Signal): void;
   /** The thread left the slot: of its own will, or (with an error) because it died or was killed. */
   gone(slot: number, error: Error | null): void;
   /** Slots whose kernels could do without their thread now, best first. */
@@ -110,7 +110,7 @@ export class WorkerHost {
     const remote = Comlink.wrap<KernelControl>(ringingEndpoint(control.port1, () => this.ownership.ring(slot)));
     const attachment: Attachment = { slot, task, abort, control: control.port1, remote, gone };
     this.attached.set(slot, attachment);
-    signals.port1.on('message', (signal: Signal) => this.events.signal(slot, signal));
+    signals.port1.on('message', (signal: Signal) => this.events.signal(signal));
     const settled = task
       .then(
         () => this.leave(attachment, signals.port1, null),

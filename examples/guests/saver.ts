@@ -16,6 +16,9 @@ export function step(k: Guest): void {
 }
 
 function save(k: Guest): number {
+  // No header (this kernel's memory is still zeros) while the pages are written: a dump that is cut short is none.
+  const cleared = k.disk.write(0, PAGE / SECTOR, k.base) || k.disk.flush();
+  if (cleared !== 0) return cleared;
   let sector = PAGE / SECTOR;
   let runs = 0;
   for (const { physAddr, bytes } of usedMemory(k)) {
@@ -31,7 +34,7 @@ function save(k: Guest): number {
   k.memory.write32(k.base + HEADER.magic, MAGIC);
   k.memory.write32(k.base + HEADER.backEntry, k.kexec.backEntry);
   k.memory.write32(k.base + HEADER.runs, runs);
-  // The header last, and only when the pages are on the disk: a dump that was cut short has none.
+  // And one again only when all of them are on the disk.
   return k.disk.flush() || k.disk.write(0, PAGE / SECTOR, k.base) || k.disk.flush();
 }
 

@@ -5,7 +5,8 @@
 
 import type { KjumpError } from '../../shared/errors.ts';
 import type { WindowSpec } from '../../shared/kexec/windows.ts';
-import { createMachine, type Machine, resumeMachine } from '../machine.ts';
+import { createMachine, resumeMachine } from '../create.ts';
+import { type Machine } from '../machine.ts';
 import { crashed } from '../refusals.ts';
 import { ExitCode, isKjumpError } from './exit-codes.ts';
 import { machineOptionsOf, resumeOverrides } from './machine-options.ts';

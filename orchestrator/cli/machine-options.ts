@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { KjumpError } from '../../shared/errors.ts';
-import type { ResumeOptions } from '../machine.ts';
+import type { ResumeOptions } from '../create.ts';
 import { type MachineOptions, resolveOptions } from '../options.ts';
 
 const NEW_MACHINE = [

@@ -4,7 +4,15 @@
 // and at switches. One tick is one nanosecond of virtual time.
 import { field, recordLayout } from './fields.ts';
 
-export const CLOCK = { nowTick: 0, switches: 8, seed: 16, generation: 20, current: 24, poweredOn: 28, foreground: 32 } as const;
+export const CLOCK = {
+  nowTick: 0,
+  switches: 8,
+  seed: 16,
+  generation: 20,
+  current: 24,
+  poweredOn: 28,
+  foreground: 32,
+} as const;
 
 export const CLOCK_LAYOUT = recordLayout('clock', 256, [
   field('nowTick', CLOCK.nowTick, 'f64', 'virtual time, in ticks of one nanosecond'),

@@ -59,7 +59,14 @@ export async function killCampaign(switches: number, seed: number): Promise<Kill
     done += SWITCHES_A_ROUND;
   }
   await safe.release();
-  return { ok: faults.length === 0, kills, crashes, unnoticed: kills - crashes, switches: done, faults: faults.slice(0, 10) };
+  return {
+    ok: faults.length === 0,
+    kills,
+    crashes,
+    unnoticed: kills - crashes,
+    switches: done,
+    faults: faults.slice(0, 10),
+  };
 }
 
 async function renew(machine: Machine, old: Snapshot): Promise<Snapshot> {

@@ -27,7 +27,14 @@ async function main(switches: number): Promise<void> {
     await machine.restore(snapshot);
     await machine.run({ steps: 1000 });
     const end = await machine.snapshot('end');
-    console.log(JSON.stringify({ machine: end.digest(), events: events.digest('hex'), tick: machine.now, switches: machine.switches }));
+    console.log(
+      JSON.stringify({
+        machine: end.digest(),
+        events: events.digest('hex'),
+        tick: machine.now,
+        switches: machine.switches,
+      }),
+    );
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -39,7 +46,8 @@ function hashEvents(machine: Machine) {
   const note = (kind: string) => (event: object) => {
     hash.update(JSON.stringify([kind, event], (key, value) => (key.endsWith('Us') ? undefined : value)));
   };
-  for (const kind of ['phase', 'switch', 'refused', 'console', 'crash', 'off', 'stopped'] as const) machine.on(kind, note(kind));
+  for (const kind of ['phase', 'switch', 'refused', 'console', 'crash', 'off', 'stopped'] as const)
+    machine.on(kind, note(kind));
   return hash;
 }
 

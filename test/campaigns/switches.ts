@@ -23,7 +23,9 @@ async function main(switches: number): Promise<void> {
   const grownMiB = (after - middle) / 1024 ** 2;
   const ok = errors.every((n) => n === 0) && audit.length === 0 && total === switches && grownMiB < 16;
   const rssMiB = [before, middle, after].map((bytes) => Math.round(bytes / 1024 ** 2));
-  console.log(JSON.stringify({ ok, switches, turns, errors, audit, rssMiB, seconds, perSwitchUs: (seconds * 1e6) / switches }));
+  console.log(
+    JSON.stringify({ ok, switches, turns, errors, audit, rssMiB, seconds, perSwitchUs: (seconds * 1e6) / switches }),
+  );
   process.exitCode = ok ? 0 : 1;
 }
 

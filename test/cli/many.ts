@@ -27,8 +27,9 @@ const ENDS: Readonly<Record<string, (context: ScenarioContext) => Promise<unknow
     setTimeout(() => {
       throw new Error('too late');
     }, 1);
-    await new Promise(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
   },
+  stuck: () => new Promise(() => {}),
   async refused({ createMachine }) {
     const machine = await createMachine();
     await machine.boot(COUNTER);
