@@ -155,7 +155,9 @@ function walkDown(
   let asyncFailed = false;
 
   const suspend = (device: Device): void => {
-    for (const child of devices) if (child.parent === device.name && deferred.has(child)) suspend(child);
+    if (deferred.size > 0) {
+      for (const child of devices) if (child.parent === device.name && deferred.has(child)) suspend(child);
+    }
     if (asyncFailed) return;
     deferred.delete(device);
     const errno = callDown(phase, device, hooks);
@@ -191,7 +193,9 @@ function walkUp(
   const deferred = new Set<Device>();
 
   const resume = (device: Device): void => {
-    for (const parent of devices) if (parent.name === device.parent && deferred.has(parent)) resume(parent);
+    if (deferred.size > 0) {
+      for (const parent of devices) if (parent.name === device.parent && deferred.has(parent)) resume(parent);
+    }
     deferred.delete(device);
     down.delete(device);
     callUp(device.pm[phase] || fallback === null ? phase : fallback, device, hooks);

@@ -7,7 +7,7 @@ import { CLOCK_LAYOUT } from '../shared/layout/clock.ts';
 import { CPU_LAYOUT } from '../shared/layout/cpu-state.ts';
 import { DEVICE_MAP } from '../shared/layout/device-map.ts';
 import { type RecordLayout, readField } from '../shared/layout/fields.ts';
-import { SLOT_LAYOUT } from '../shared/layout/kernel-slot.ts';
+import { SLOT, SLOT_LAYOUT, SLOT_NAME_BYTES } from '../shared/layout/kernel-slot.ts';
 import { KERNEL_SLOT_BYTES, type MachineMemory } from '../shared/machine-memory.ts';
 import { hex, PAGE_SIZE, pageAddress } from '../shared/units.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -88,9 +88,20 @@ export function diffRecords(machine: MachineMemory, before: Uint8Array, after: U
     changes.push(...diffRecord(name, layout, at('devices') + offset, before, after));
   }
   for (let slot = 0; slot < machine.geometry.maxKernels; slot++) {
-    changes.push(...diffRecord(`slot ${slot}`, SLOT_LAYOUT, at('slots') + slot * KERNEL_SLOT_BYTES, before, after));
+    const base = at('slots') + slot * KERNEL_SLOT_BYTES;
+    const name = nameAt(after, base) || nameAt(before, base);
+    const found = diffRecord(`kernel ${name}`, SLOT_LAYOUT, base, before, after);
+    changes.push(...found.filter(({ field }) => !REQUEST_FIELDS.has(field)));
   }
   return changes;
+}
+
+/** What the host asked of the last jump: no state of the kernel, and stale once the jump is over. */
+const REQUEST_FIELDS = new Set(['requestTarget', 'pmTest', 'faultLine', 'faultDevice', 'faultIndex', 'faultErrno']);
+
+function nameAt(records: Uint8Array, slotBase: number): string {
+  const bytes = records.slice(slotBase + SLOT.name, slotBase + SLOT.name + SLOT_NAME_BYTES);
+  return new TextDecoder().decode(bytes).replace(/\0.*$/s, '');
 }
 
 function diffRecord(

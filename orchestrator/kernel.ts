@@ -4,6 +4,7 @@
 // knows the slot and which life of the slot it means, so that a handle of a kernel that is gone says so.
 import { KjumpError } from '../shared/errors.ts';
 import type { KernelSlot, PageWindow } from '../shared/kernel-slot.ts';
+import { kernelBase, windowAround } from '../shared/kexec/typescript-image.ts';
 import type { WindowSpec } from '../shared/kexec/windows.ts';
 import { KernelState, type KernelStateName, stateName } from '../shared/lifecycle.ts';
 import type { ThreadDescription } from '../shared/protocol.ts';
@@ -83,6 +84,13 @@ export class Kernel {
     return this.slot.windows;
   }
 
+  /** First address that is a TypeScript kernel's own (`k.base`): behind its entry page and page bitmap. */
+  get base(): number {
+    const entry = this.slot.address('entry');
+    const window = windowAround(this.slot.windows, entry);
+    return kernelBase(entry, window.endPage - window.firstPage);
+  }
+
   /** `/sys/kernel/kexec_loaded`. */
   get kexecLoaded(): boolean {
     return this.slot.kexecImage.loaded;
@@ -119,6 +127,12 @@ export class Kernel {
   /** A copy of the kernel's physical memory, wherever its pages are now. */
   read(physAddr: number, length: number): Promise<Uint8Array> {
     return this.host.readKernel(this, physAddr, length);
+  }
+
+  /** A word of its physical memory, signed. */
+  async read32(physAddr: number): Promise<number> {
+    const bytes = await this.read(physAddr, 4);
+    return new DataView(bytes.buffer).getInt32(0, true);
   }
 
   /** Its thread: id, engine, heap, counters. Throws `THREAD_DIED` if it has none. */

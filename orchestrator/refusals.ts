@@ -34,8 +34,9 @@ export const aborted = (signal: AbortSignal): KjumpError =>
     cause: signal.reason,
   });
 
+/** `WINDOW_VIOLATION` for a store outside the kernel's windows, else `KERNEL_CRASHED`. */
 export const crashed = ({ kernel, text, code, address }: StopReport): KjumpError =>
-  new KjumpError('KERNEL_CRASHED', `${kernel} crashed`, {
+  new KjumpError(code === 'windowViolation' ? 'WINDOW_VIOLATION' : 'KERNEL_CRASHED', `${kernel} crashed`, {
     why: text,
     fix: 'restore a snapshot, or jump to another kernel by name',
     details: { kernel, code, address },

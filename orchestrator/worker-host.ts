@@ -124,7 +124,7 @@ export class WorkerHost {
     const { slot, control } = attachment;
     // The end of a task comes by another port, and may come before what the thread said last.
     for (let said = receiveMessageOnPort(signals); said !== undefined; said = receiveMessageOnPort(signals)) {
-      if (!this.closing) this.events.signal(slot, said.message);
+      if (!this.closing) this.events.signal(said.message);
     }
     // A forgetful thread may have been followed by another one already.
     const last = this.attached.get(slot) === attachment;

@@ -6,7 +6,7 @@
 import type { KjumpError } from '../../shared/errors.ts';
 import type { WindowSpec } from '../../shared/kexec/windows.ts';
 import { createMachine, resumeMachine } from '../create.ts';
-import { type Machine } from '../machine.ts';
+import type { Machine } from '../machine.ts';
 import { crashed } from '../refusals.ts';
 import { ExitCode, isKjumpError } from './exit-codes.ts';
 import { machineOptionsOf, resumeOverrides } from './machine-options.ts';

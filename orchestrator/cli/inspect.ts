@@ -19,7 +19,7 @@ export async function inspect({ output, interruption }: Session, path: string): 
   return ExitCode.ok;
 }
 
-const REGISTERS = ['eip', 'esp', 'eflags', 'cr0', 'cr3'] as const;
+const REGISTERS = ['eip', 'esp', 'eflags', 'cr0'] as const;
 
 function describe(image: ImageDescription, kernels: readonly ImageKernel[]): string {
   const { clock, cpu } = image;

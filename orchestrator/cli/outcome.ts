@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How a run ended: as plain data for JSON, and as the few lines that people get.
-import { hex } from '../../shared/units.ts';
+import { formatSize, PAGE_SIZE } from '../../shared/units.ts';
 import type { RunReport } from '../events.ts';
 import type { KernelInspection } from '../inspect.ts';
 import type { Machine } from '../machine.ts';
@@ -71,11 +71,13 @@ export function kernelRows(
       name,
       state,
       `${steps.toLocaleString('en')} steps`,
-      windows.map(({ firstPage, endPage }) => `${hex(firstPage * 4096)}..${hex(endPage * 4096)}`).join(', '),
+      windows.map(({ firstPage, endPage }) => `${bytes(firstPage)}..${bytes(endPage)}`).join(', '),
     ]),
     [2],
   );
 }
+
+const bytes = (pages: number): string => formatSize(pages * PAGE_SIZE);
 
 /** Ticks are nanoseconds. */
 export function virtualTime(tick: number): string {

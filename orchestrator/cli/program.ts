@@ -145,7 +145,8 @@ const AFTER_HELP = `
 Exit codes:
 ${EXIT_CODE_TABLE.map(([code, meaning]) => `  ${String(code).padEnd(4)} ${meaning}`).join('\n')}
 
-The result goes to stdout, everything else to stderr. Sizes are written like 64M, 512K or 0x100000.
+The result goes to stdout, everything else to stderr. Sizes are written like
+64M, 512K or 0x100000.
 
 Examples:
   kjump tour

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { createMachine, resumeMachine } from '../create.ts';
-import { type Machine } from '../machine.ts';
+import type { Machine } from '../machine.ts';
 import type { MachineOptions } from '../options.ts';
 import type { ScenarioContext } from '../scenario.ts';
 import { formatSwitch } from '../timeline.ts';

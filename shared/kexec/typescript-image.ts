@@ -4,9 +4,10 @@
 // of the window's pages for `k.pages`, then memory of the kernel's own. Read to choose the engine for an entry address.
 
 import { KjumpError } from '../errors.ts';
+import type { PageWindow } from '../kernel-slot.ts';
 import { ENTRY, ENTRY_MAGIC, EntryKind, SPECIFIER_MAX } from '../layout/entry-page.ts';
 import type { PhysicalMemory } from '../physical-memory.ts';
-import { PAGE_MASK, PAGE_SIZE, pagesIn } from '../units.ts';
+import { PAGE_MASK, PAGE_SIZE, pageIndexOf, pagesIn } from '../units.ts';
 
 export interface TypeScriptEntry {
   readonly kind: EntryKind;
@@ -49,4 +50,11 @@ export function bitmapBytes(windowPages: number): number {
 /** First address that is the kernel's own, behind entry page and bitmap. */
 export function kernelBase(entry: number, windowPages: number): number {
   return entry + PAGE_SIZE + bitmapBytes(windowPages);
+}
+
+/** The window that the entry page lies in; a kernel without one has nothing to stand on, and gets an empty one. */
+export function windowAround(windows: readonly PageWindow[], entry: number): PageWindow {
+  const page = pageIndexOf(entry);
+  const window = windows.find((w) => page >= w.firstPage && page < w.endPage);
+  return window ?? { firstPage: page, endPage: page, shared: false };
 }

@@ -85,7 +85,7 @@ describe.concurrent('kjump run', () => {
 
   test('fails with the process that it started', async () => {
     const { code, stderr } = await kjump(['run', SCENARIO, 'spawning-failure']);
-    expect(stderr).toMatch(/no luck[^]*failed in a process of its own/);
+    expect(stderr).toMatch(/no luck.*failed in a process of its own/s);
     expect(code).toBe(1);
   });
 });
@@ -168,8 +168,8 @@ describe.concurrent('kjump inspect and resume', () => {
     const { stdout, code } = await kjump(['inspect', image]);
     expect(stdout).toMatch(/^machine +8M of memory/m);
     expect(stdout).toMatch(/^time +101 µs virtual, 0 switches, seed 5$/m);
-    expect(stdout).toMatch(/^kernels +counter +RUNNING +101 steps +0x00000000\.\.0x00800000 +has the machine$/m);
-    expect(stdout.split('\n').every((line) => line.length <= 80 || line.includes(image))).toBe(true);
+    expect(stdout).toMatch(/^kernels +counter +RUNNING +101 steps +0\.\.8M +has the machine$/m);
+    expect(stdout.split('\n').filter((line) => line.length > 80 && !line.includes(image))).toEqual([]);
     expect(code).toBe(0);
   });
 

@@ -4,9 +4,9 @@
 // keeps nothing of its own and is made again whenever somebody else may have changed the machine.
 import type { Guest } from '../../../shared/guest.ts';
 import { Request } from '../../../shared/jump-lines.ts';
-import type { KernelSlot, PageWindow } from '../../../shared/kernel-slot.ts';
-import { kernelBase } from '../../../shared/kexec/typescript-image.ts';
-import { PAGE_SIZE, pageIndexOf } from '../../../shared/units.ts';
+import type { KernelSlot } from '../../../shared/kernel-slot.ts';
+import { kernelBase, windowAround } from '../../../shared/kexec/typescript-image.ts';
+import { PAGE_SIZE } from '../../../shared/units.ts';
 import type { Board } from '../../board.ts';
 import { PolledDisk } from './guest-disk.ts';
 import { SlotKexec } from './guest-kexec.ts';
@@ -38,7 +38,7 @@ export class GuestMachine implements Guest {
     this.slot = slot;
     this.name = slot.name;
     const entry = slot.address('entry');
-    const window = windowOf(slot.windows, entry);
+    const window = windowAround(slot.windows, entry);
     this.base = kernelBase(entry, window.endPage - window.firstPage);
     this.end = window.endPage * PAGE_SIZE;
     this.memory = new WindowedMemory(board.memory, slot.windows);
@@ -69,13 +69,6 @@ export class GuestMachine implements Guest {
     this.slot.set('exitStatus', status);
     this.slot.set('request', Request.powerOff);
   }
-}
-
-/** The window that the entry page lies in; a kernel without one has nothing to stand on, and gets an empty one. */
-function windowOf(windows: readonly PageWindow[], entry: number): PageWindow {
-  const page = pageIndexOf(entry);
-  const window = windows.find((w) => page >= w.firstPage && page < w.endPage);
-  return window ?? { firstPage: page, endPage: page, shared: false };
 }
 
 function timedPorts(board: Board): Guest['ports'] {
