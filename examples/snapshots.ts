@@ -40,7 +40,7 @@ export const scenario = defineScenario({
 
     return {
       changedPages: changes.pages.map(({ physAddr }) => physAddr.toString(16)),
-      changedFields: changes.fields.filter(({ record }) => !record.startsWith('slot')).map(nameOf),
+      changedFields: changes.fields.filter(({ record }) => !record.startsWith('kernel')).map(nameOf),
       afterRestore: { pages: restored.pages.length, fields: restored.fields.map(nameOf) },
       afterRepeat: { pages: repeated.pages.length, fields: repeated.fields.map(nameOf) },
     };

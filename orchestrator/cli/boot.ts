@@ -8,7 +8,7 @@ import type { WindowSpec } from '../../shared/kexec/windows.ts';
 import { createMachine, resumeMachine } from '../create.ts';
 import type { Machine } from '../machine.ts';
 import { crashed } from '../refusals.ts';
-import { ExitCode, isKjumpError } from './exit-codes.ts';
+import { ExitCode, exitCodeOf, isKjumpError } from './exit-codes.ts';
 import { machineOptionsOf, resumeOverrides } from './machine-options.ts';
 import { describeRun, type Outcome, outcomeOf } from './outcome.ts';
 import { plainError } from './output.ts';
@@ -61,7 +61,7 @@ async function drive(session: Session, machine: Machine, start: () => Promise<vo
       reason = report.reason;
       if (reason === 'crashed') crash = crashed(machine.find(report.kernel).stop);
     } catch (error) {
-      if (!isKjumpError(error) || error.code !== 'KERNEL_CRASHED') throw error;
+      if (!isKjumpError(error) || exitCodeOf(error) !== ExitCode.crash) throw error;
       crash = error;
     } finally {
       progress.end();

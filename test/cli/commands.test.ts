@@ -73,7 +73,7 @@ describe.concurrent('kjump run', () => {
 
   test('ends with 3 when a kernel crashes', async () => {
     const ended = await kjump(['run', SCENARIO, 'crashing', '--json']);
-    expect(json(ended)).toMatchObject({ ok: false, error: { code: 'KERNEL_CRASHED', exitCode: 3 } });
+    expect(json(ended)).toMatchObject({ ok: false, error: { code: 'WINDOW_VIOLATION', exitCode: 3 } });
     expect(ended.code).toBe(3);
   });
 
@@ -121,7 +121,7 @@ describe.concurrent('kjump boot', () => {
       reason: 'crashed',
       console: 'about to stray\n',
       kernels: [{ name: 'stray', state: 'CRASHED' }],
-      error: { code: 'KERNEL_CRASHED', details: { code: 'windowViolation', address: 2 * 1024 ** 2 } },
+      error: { code: 'WINDOW_VIOLATION', details: { code: 'windowViolation', address: 2 * 1024 ** 2 } },
     });
     expect(ended.stderr).toMatch(/0x00200000 is outside the kernel's windows/);
     expect(ended.code).toBe(3);

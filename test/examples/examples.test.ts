@@ -57,7 +57,7 @@ describe.each([{ amnesia: false }, { amnesia: true }])('with amnesia: $amnesia',
       ecx: 0x2008,
       edx: 0x0726,
       callerUnchanged: true,
-      stray: 'KERNEL_CRASHED',
+      stray: 'WINDOW_VIOLATION',
       goesOn: 'A',
     });
   });
