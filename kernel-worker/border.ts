@@ -9,14 +9,16 @@ import { assert } from '../shared/errors.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { type BorderPages, contextAt, restoreContext, saveContext } from '../shared/kexec/context.ts';
 import { homePages } from '../shared/kexec/home-pages.ts';
-import { CONTEXT_PAGES, CONTROL, REENTRY_OFFSET, STACK_TOP_WORD } from '../shared/layout/control-page.ts';
+import { contextPagesOf } from '../shared/kexec/jump-image.ts';
+import { REENTRY_OFFSET, STACK_TOP_WORD } from '../shared/layout/control-page.ts';
 import { CPU, SEGMENT } from '../shared/layout/cpu-state.ts';
 import { LIVE } from '../shared/layout/live-words.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { TraceType } from '../shared/trace-ring.ts';
-import { PAGE_SIZE } from '../shared/units.ts';
+import { isPageAligned, PAGE_SIZE, pageIndexOf } from '../shared/units.ts';
 import type { Board } from './board.ts';
 import type { Jump } from './jump.ts';
+import { listsToWalk } from './relocation-lines.ts';
 import { adoptParked, claimSlot, unclaimSlot } from './target.ts';
 
 const CR0_KEPT = 0x7ffafff3;
@@ -47,36 +49,35 @@ export function checkInvariants({ board, target }: Jump): number {
 export function saveAtBorder(jump: Jump): number {
   const { board, me, target } = jump;
   assert(target !== null, 'the jump has no target');
+  const pages = target.throughImage ? imagePages(board, me) : homePages(me);
+  if (pages === null) return Errno.EINVAL;
   if (target.slot === null) {
     const slot = claimSlot(board, me, target);
     if (typeof slot === 'number') return slot;
     jump.target = { ...target, slot };
     jump.claimed = true;
   }
-  const pages = target.throughImage ? imagePages(board, me) : homePages(me);
   jump.pages = pages;
-  if (jump.mayFailLate) keepCopies(jump, pages);
+  if (jump.mayFailLate || listsToWalk(jump).some((head) => isInRam(board, head))) keepCopies(jump, pages);
   me.set('quiesced', 1);
   me.set('reentry', pages.controlPage + REENTRY_OFFSET);
   if (jump.preserve) saveContext(board.machine, board.memory, me, pages);
   return 0;
 }
 
-function imagePages(board: Board, me: KernelSlot): BorderPages {
+/** Null if the control page, which the kernel can write, names context pages that are not its to name. */
+function imagePages(board: Board, me: KernelSlot): BorderPages | null {
   const image = me.kexecImage;
   const controlPage = image.controlCodePage >>> 0;
-  return {
-    controlPage,
-    swapPage: image.swapPage >>> 0,
-    contextPages: Array.from(
-      { length: CONTEXT_PAGES },
-      (_, i) => board.memory.read32(controlPage + CONTROL.contextPages + 4 * i) >>> 0,
-    ),
-    head: image.head >>> 0,
-  };
+  const contextPages = contextPagesOf(board.memory, image);
+  if (isInRam(board, controlPage) && !contextPages.every((page) => isInRam(board, page) && isPageAligned(page)))
+    return null;
+  return { controlPage, swapPage: image.swapPage >>> 0, contextPages, head: image.head >>> 0 };
 }
 
-/** Relocation by itself cannot fail: copies are needed only where a fault is to be injected behind this line. */
+const isInRam = ({ memory }: Board, physAddr: number): boolean => pageIndexOf(physAddr) < memory.ramPages;
+
+/** Relocation fails only where a fault is to be injected, or at a list that a guest can write, and so can have damaged. */
 function keepCopies(jump: Jump, pages: BorderPages): void {
   for (const physAddr of [pages.controlPage, pages.swapPage, ...pages.contextPages]) {
     jump.backup.push({ physAddr, bytes: jump.board.memory.read(physAddr, PAGE_SIZE) });
@@ -172,10 +173,13 @@ function writePageList({ memory }: Board, pages: BorderPages): void {
 }
 
 /** After a plain kexec the target stands where the leaver stood: what the leaver kept for others, it keeps now. */
-function inheritHome({ hidden }: Board, me: KernelSlot, heir: KernelSlot): void {
+function inheritHome({ hidden, slots }: Board, me: KernelSlot, heir: KernelSlot): void {
   heir.set('homeHead', me.get('homeHead'));
   heir.set('parent', me.get('parent'));
   me.set('homeHead', 0);
+  me.set('parent', -1);
+  // The image that brought the leaver carries the heir now.
+  for (const { kexecImage } of slots) if (kexecImage.target === me.index) kexecImage.target = heir.index;
   hidden.handOn(hidden.of(me.index), heir.index);
 }
 

@@ -62,6 +62,7 @@ function suspendedOf(jump: Jump) {
 /** `line` is where a fault may be injected; on the way up nothing is. */
 function hooks(jump: Jump, line: JumpLine | null): PmHooks {
   return {
+    skipsAbsent: line === null || jump.fault.line !== line,
     call: (phase, device, callback) =>
       line !== null && isFaulty(jump, line, phase, device) ? (jump.fault.errno as Errno) : callback(),
     ignored: (phase, device, errno) => note(jump, phase, device, errno),

@@ -20,6 +20,8 @@ export interface PmHooks {
    * down also asked for a device without that callback, with one that does nothing.
    */
   call(phase: PmPhase, device: Device, callback: () => Errno): Errno;
+  /** True: a device without a callback need not be asked. Else every device is, and can be made to refuse without one. */
+  readonly skipsAbsent?: boolean;
   /** An error on the way up: logged, and otherwise without effect. */
   ignored(phase: PmPhase, device: Device, errno: Errno): void;
 }
@@ -36,14 +38,14 @@ export interface PmFailure {
  */
 export type PmMode = 'repaired' | 'strict';
 
-/** How far down each device is: Linux's dpm lists, as sets in which a device stays until it is up again. */
+/** How far down each device is: Linux's dpm lists, as a flag for each device that stays set until it is up again. */
 export interface SuspendedDevices {
   /** Registration order, parents before children. */
   readonly devices: readonly Device[];
-  readonly prepared: Set<Device>;
-  readonly frozen: Set<Device>;
-  readonly late: Set<Device>;
-  readonly noirq: Set<Device>;
+  readonly prepared: Uint8Array;
+  readonly frozen: Uint8Array;
+  readonly late: Uint8Array;
+  readonly noirq: Uint8Array;
 }
 
 /** dpm_suspend_start: prepare, then freeze. With a failure everything is up again, unless the mode is 'strict'. */
@@ -52,13 +54,7 @@ export function suspendStart(
   hooks: PmHooks,
   mode: PmMode = 'repaired',
 ): { readonly suspended: SuspendedDevices; readonly failure: PmFailure | null } {
-  const suspended: SuspendedDevices = {
-    devices,
-    prepared: new Set(),
-    frozen: new Set(),
-    late: new Set(),
-    noirq: new Set(),
-  };
+  const suspended = flagsFor(devices, 0);
   const failure = prepare(suspended, hooks) ?? walkDown('freeze', devices, suspended.frozen, hooks);
   if (failure && mode === 'repaired') resumeEnd(suspended, hooks);
   return { suspended, failure };
@@ -90,8 +86,9 @@ export function resumeStart({ devices, late, noirq }: SuspendedDevices, hooks: P
 export function resumeEnd({ devices, prepared, frozen }: SuspendedDevices, hooks: PmHooks): void {
   walkUp('restore', null, devices, frozen, hooks);
   for (let index = devices.length - 1; index >= 0; index--) {
-    const device = devices[index]!;
-    if (prepared.delete(device)) callUp('complete', device, hooks);
+    if (prepared[index] === 0) continue;
+    prepared[index] = 0;
+    callUp('complete', devices[index]!, hooks);
   }
 }
 
@@ -100,13 +97,12 @@ export function resumeEnd({ devices, prepared, frozen }: SuspendedDevices, hooks
  * and needs nothing else: only a jump that went all the way is parked.
  */
 export function allSuspended(devices: readonly Device[]): SuspendedDevices {
-  return {
-    devices,
-    prepared: new Set(devices),
-    frozen: new Set(devices),
-    late: new Set(devices),
-    noirq: new Set(devices),
-  };
+  return flagsFor(devices, 1);
+}
+
+function flagsFor(devices: readonly Device[], value: number): SuspendedDevices {
+  const flags = (): Uint8Array => new Uint8Array(devices.length).fill(value);
+  return { devices, prepared: flags(), frozen: flags(), late: flags(), noirq: flags() };
 }
 
 /** syscore_suspend: reverse registration order. With a failure those already suspended are resumed. */
@@ -128,13 +124,14 @@ export function syscoreResume(devices: readonly Device[], hooks: PmHooks): void 
 
 /** Parents first: a parent may not yet refuse new children when a child is asked. */
 function prepare({ devices, prepared }: SuspendedDevices, hooks: PmHooks): PmFailure | null {
-  for (const device of devices) {
+  for (let index = 0; index < devices.length; index++) {
+    const device = devices[index]!;
     let errno: Errno = Errno.EAGAIN;
     for (let attempt = 0; errno === Errno.EAGAIN && attempt < PREPARE_ATTEMPTS; attempt++) {
       errno = callDown('prepare', device, hooks);
     }
     if (errno > 0) return { phase: 'prepare', device, errno };
-    prepared.add(device);
+    prepared[index] = 1;
   }
   return null;
 }
@@ -142,27 +139,29 @@ function prepare({ devices, prepared }: SuspendedDevices, hooks: PmHooks): PmFai
 /**
  * Reverse order. An async device waits for the phase's barrier, unless its parent, which must come after it, is called
  * before. One refusal ends the phase: nobody further is called, except async devices whose turn had come; but an async
- * device's own refusal stops those as well (async_error). `done` gets the devices that are down.
+ * device's own refusal stops those as well (async_error). `down` gets the devices that are down.
  */
 function walkDown(
   phase: 'freeze' | 'freezeLate' | 'freezeNoirq',
   devices: readonly Device[],
-  done: Set<Device>,
+  down: Uint8Array,
   hooks: PmHooks,
 ): PmFailure | null {
-  const deferred = new Set<Device>();
+  /** Indices of the async devices whose turn has come and who have not been called. */
+  const deferred: number[] = [];
   let failure: PmFailure | null = null;
   let asyncFailed = false;
 
-  const suspend = (device: Device): void => {
-    if (deferred.size > 0) {
-      for (const child of devices) if (child.parent === device.name && deferred.has(child)) suspend(child);
+  const suspend = (index: number): void => {
+    const device = devices[index]!;
+    for (const child of [...deferred].reverse()) {
+      if (devices[child]!.parent === device.name && deferred.includes(child)) suspend(child);
     }
     if (asyncFailed) return;
-    deferred.delete(device);
+    forget(deferred, index);
     const errno = callDown(phase, device, hooks);
     if (errno === Errno.OK) {
-      done.add(device);
+      down[index] = 1;
       return;
     }
     failure ??= { phase, device, errno };
@@ -170,11 +169,10 @@ function walkDown(
   };
 
   for (let index = devices.length - 1; index >= 0 && failure === null; index--) {
-    const device = devices[index]!;
-    if (device.pm.async) deferred.add(device);
-    else suspend(device);
+    if (devices[index]!.pm.async) deferred.push(index);
+    else suspend(index);
   }
-  for (const device of deferred) if (deferred.has(device) && !asyncFailed) suspend(device);
+  for (const index of [...deferred]) if (deferred.includes(index) && !asyncFailed) suspend(index);
   return failure;
 }
 
@@ -187,33 +185,38 @@ function walkUp(
   phase: PmPhase,
   fallback: PmPhase | null,
   devices: readonly Device[],
-  down: Set<Device>,
+  down: Uint8Array,
   hooks: PmHooks,
 ): void {
-  const deferred = new Set<Device>();
+  const deferred: number[] = [];
 
-  const resume = (device: Device): void => {
-    if (deferred.size > 0) {
-      for (const parent of devices) if (parent.name === device.parent && deferred.has(parent)) resume(parent);
-    }
-    deferred.delete(device);
-    down.delete(device);
+  const resume = (index: number): void => {
+    const device = devices[index]!;
+    for (const parent of [...deferred]) if (devices[parent]!.name === device.parent) resume(parent);
+    forget(deferred, index);
+    down[index] = 0;
     callUp(device.pm[phase] || fallback === null ? phase : fallback, device, hooks);
   };
 
-  for (const device of devices) {
-    if (!down.has(device)) continue;
-    if (device.pm.async) deferred.add(device);
-    else resume(device);
+  for (let index = 0; index < devices.length; index++) {
+    if (down[index] === 0) continue;
+    if (devices[index]!.pm.async) deferred.push(index);
+    else resume(index);
   }
-  for (const device of deferred) if (deferred.has(device)) resume(device);
+  for (const index of [...deferred]) if (deferred.includes(index)) resume(index);
+}
+
+function forget(deferred: number[], index: number): void {
+  const at = deferred.indexOf(index);
+  if (at >= 0) deferred.splice(at, 1);
 }
 
 const noCallback = (): Errno => Errno.OK;
 
-/** On the way down every device is asked in every phase: it can be made to refuse without a callback of its own. */
 function callDown(phase: PmPhase, device: Device, hooks: PmHooks): Errno {
-  return hooks.call(phase, device, device.pm[phase] ?? noCallback);
+  const callback = device.pm[phase];
+  if (callback === undefined && hooks.skipsAbsent) return Errno.OK;
+  return hooks.call(phase, device, callback ?? noCallback);
 }
 
 function callUp(phase: PmPhase, device: Device, hooks: PmHooks): void {

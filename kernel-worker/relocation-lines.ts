@@ -28,7 +28,8 @@ export function takeBackRelocation({ board }: Jump): number {
   return 0;
 }
 
-function listsToWalk({ board, me, target, preserve }: Jump): number[] {
+/** Heads of the lists of this jump, in the order in which they are walked. The target has its slot. */
+export function listsToWalk({ board, me, target, preserve }: Jump): number[] {
   // Out with the leaver and its parents, in with the target and its parents.
   if (preserve) return listsBetween(board.slots, me, target?.slot ?? null);
   // After a plain kexec the target stands where the leaver stood, and inherits its home list: only the image is walked. A

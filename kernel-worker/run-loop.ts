@@ -37,6 +37,7 @@ export class RunLoop {
   private readonly live: Int32Array;
   private readonly limitTick: Float64Array;
   private generation: number;
+  private life: number;
   readonly statistics: LoopStatistics = { wakes: 0, slices: 0 };
 
   constructor(board: Board, slot: KernelSlot, pump: () => number) {
@@ -45,6 +46,7 @@ export class RunLoop {
     this.engine = new GuestEngine(board, slot);
     this.pump = pump;
     this.generation = board.clock.generation;
+    this.life = slot.get('life');
     this.live = board.ownership.live;
     this.limitTick = new Float64Array(this.live.buffer, this.live.byteOffset + LIVE.runLimitTick * 4, 1);
   }
@@ -83,7 +85,7 @@ export class RunLoop {
   /** The kernel owns the CPU: wakes if it has not yet, then runs one slice. */
   private ownTheCpu(): Next {
     const { slot, board } = this;
-    this.noticeRestore();
+    this.noticeNewLife();
     if (slot.state === KernelState.LOADED || slot.state === KernelState.PARKED) return this.wake();
     if (slot.get('request') !== Request.none) return this.serve(EngineStop.request);
     const steps = this.live[LIVE.stepsLeft];
@@ -100,12 +102,13 @@ export class RunLoop {
     return this.serve(stop);
   }
 
-  /** A restore has put other bytes under everything that was derived from them. */
-  private noticeRestore(): void {
+  /** A restore has put other bytes under everything that was derived from them, or another kernel is in the slot. */
+  private noticeNewLife(): void {
     const { generation } = this.board.clock;
-    if (generation === this.generation) return;
+    const life = this.slot.get('life');
+    if (generation === this.generation && life === this.life) return;
     this.generation = generation;
-    // Another kernel may be in the slot now: nothing of the old engine is of use.
+    this.life = life;
     this.engine = new GuestEngine(this.board, this.slot);
     this.board.touchDeadlines();
   }

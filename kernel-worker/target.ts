@@ -7,6 +7,8 @@ import { Errno } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
 import { adoptSlot, contextAt } from '../shared/kexec/context.ts';
+import { endKernel } from '../shared/kexec/ending.ts';
+import { ancestry } from '../shared/kexec/home-lists.ts';
 import { giveHomePages } from '../shared/kexec/home-pages.ts';
 import { walkList } from '../shared/kexec/relocate.ts';
 import { readEntryPage } from '../shared/kexec/typescript-image.ts';
@@ -53,7 +55,9 @@ function enterable(slot: KernelSlot, me: KernelSlot): JumpTarget | number {
 
 /** The kernel that this address enters: parked there, or loaded by `me` to start there. */
 function knownKernel(board: Board, me: KernelSlot, start: number): JumpTarget | number | null {
-  const parked = board.slots.find((s) => s.state === KernelState.PARKED && s.address('reentry') === start);
+  const isThere = (s: KernelSlot): boolean => s.state === KernelState.PARKED && s.address('reentry') === start;
+  // Control pages that kernels chose in their own memory may have one address: meant is the one whose memory `me` lies in.
+  const parked = ancestry(board.slots, me).find(isThere) ?? board.slots.find(isThere);
   if (parked !== undefined) return enterable(parked, me);
   const child = board.slots[me.kexecImage.target];
   return child?.state === KernelState.LOADED && child.address('entry') === start ? enterable(child, me) : null;
@@ -125,12 +129,11 @@ export function unclaimSlot(board: Board, me: KernelSlot, slot: KernelSlot): voi
   me.kexecImage.target = -1;
 }
 
-/** The kernel that an image carried goes with the image; its thread, if it has one, leaves. */
+/** The kernel that an image carried goes with the image; the threads of all that are gone leave. */
 export function dropTarget(board: Board, index: number): void {
   const slot = board.slots[index];
   if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return;
-  freeSlot(board.hidden, slot);
-  board.ownership.ring(index);
+  for (const ended of endKernel(board.memory, board.hidden, board.slots, slot)) board.ownership.ring(ended.index);
 }
 
 /**

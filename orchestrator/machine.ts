@@ -7,7 +7,8 @@ import { availableParallelism } from 'node:os';
 import { EventEmitter } from 'eventemitter3';
 import type { Captures } from '../shared/captures.ts';
 import { KjumpError } from '../shared/errors.ts';
-import { freeSlot, type KernelSlot } from '../shared/kernel-slot.ts';
+import type { KernelSlot } from '../shared/kernel-slot.ts';
+import { dependents, endKernel, parkedIn } from '../shared/kexec/ending.ts';
 import { KernelState, type KernelStateName } from '../shared/lifecycle.ts';
 import type { Signal, ThreadDescription, ThreadOptions } from '../shared/protocol.ts';
 import { StopReason, stopReasonName } from '../shared/stop.ts';
@@ -37,8 +38,10 @@ import {
 import { recoverFromDeath } from './recovery.ts';
 import {
   aborted,
+  carriesTheMachine,
   crashed,
   isOver,
+  keepsParked,
   machineClosed,
   nothingToRun,
   refused,
@@ -171,9 +174,14 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
   remove(kernel: Kernel): Promise<void> {
     return this.held(async () => {
       const slot = requireState(kernel, 'remove', ['LOADED', 'PARKED', 'OFF', 'CRASHED']);
-      if (slot === this.parts.currentSlot) throw stillHasMachine(kernel.name, 'jump to another kernel first');
-      await this.host.detach(slot.index);
-      freeSlot(this.parts.hidden, slot);
+      const { memory, hidden, slots, currentSlot } = this.parts;
+      const lost = dependents(slots, slot);
+      if (slot === currentSlot) throw stillHasMachine(kernel.name, 'jump to another kernel first');
+      if (currentSlot !== null && lost.includes(currentSlot)) throw carriesTheMachine(kernel.name, currentSlot.name);
+      const [parked] = parkedIn(memory, slots, slot);
+      if (parked !== undefined) throw keepsParked(kernel.name, parked.name);
+      for (const gone of [slot, ...lost]) await this.host.detach(gone.index);
+      endKernel(memory, hidden, slots, slot);
     });
   }
 
@@ -414,10 +422,11 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   /** Kernels that are over keep their slot, to be looked at, until another needs it. */
   private reclaimSlot(): void {
-    const { slots, hidden, currentSlot } = this.parts;
+    const { memory, slots, hidden, currentSlot } = this.parts;
     if (slots.some((slot) => slot.state === KernelState.EMPTY)) return;
-    const over = slots.find((slot) => isOver(slot) && slot !== currentSlot);
-    if (over !== undefined) freeSlot(hidden, over);
+    const needed = (slot: KernelSlot) => dependents(slots, slot).length + parkedIn(memory, slots, slot).length > 0;
+    const over = slots.find((slot) => isOver(slot) && slot !== currentSlot && !needed(slot));
+    if (over !== undefined) endKernel(memory, hidden, slots, over);
   }
 
   private settle({ reason, kernel }: Stop): void {

@@ -6,7 +6,9 @@
 import { errnoName } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
+import { bitmapPagesOf } from '../shared/kexec/bitmap-pages.ts';
 import { contextAt, copyContext, saveContext } from '../shared/kexec/context.ts';
+import { endKernel } from '../shared/kexec/ending.ts';
 import { PairList, readList } from '../shared/kexec/entry-list.ts';
 import { listsBetween } from '../shared/kexec/home-lists.ts';
 import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
@@ -36,6 +38,8 @@ export function placeAtHome(
 ): KernelSlot {
   checkInWindows(program, windows);
   const slot = withNewSlot(parts, program, name, windows, () => {});
+  // Whoever was here before has left its bytes. A new kernel finds zeros behind its program, as it would in pages of its own.
+  for (const { firstPage, endPage } of privateWindows(windows)) parts.memory.zero(firstPage, endPage);
   for (const { physAddr, bytes, length } of program.segments) {
     parts.memory.zero(pageIndexOf(physAddr), pageIndexOf(physAddr) + length / PAGE_SIZE);
     parts.memory.write(physAddr, bytes);
@@ -106,7 +110,11 @@ function replaceImage(parts: MachineParts, loader: KernelSlot, request: KexecReq
         throw error;
       }
     },
-    free: (page: number) => hidden.release([page]),
+    // The image to be replaced may be one that the kernel made itself, of its own pages.
+    free: (page: number) => {
+      if (page >= memory.ramPages) hidden.release([page]);
+      else bitmapPagesOf(memory, loader).free(pageAddress(page));
+    },
   };
   const errno = loadJumpImage(kexecEnvironment(memory, loader, pages), request);
   if (errno !== 0) {
@@ -117,7 +125,7 @@ function replaceImage(parts: MachineParts, loader: KernelSlot, request: KexecReq
     });
   }
   // Its pages went with the image that is replaced (case 57).
-  if (before !== undefined && before !== owner) freeSlot(hidden, before);
+  if (before !== undefined && before !== owner) endKernel(memory, hidden, slots, before);
 }
 
 /** A copy of the kernel, with everything in its private windows, that shares every frame until one of the two stores to it. */

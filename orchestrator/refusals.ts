@@ -21,6 +21,18 @@ export const machineClosed = (): KjumpError =>
 export const stillHasMachine = (name: string, fix: string): KjumpError =>
   new KjumpError('BAD_STATE', `${name} has the machine`, { why: 'one kernel at a time has it', fix });
 
+export const carriesTheMachine = (name: string, current: string): KjumpError =>
+  new KjumpError('BAD_STATE', `${name} cannot be removed while ${current} has the machine`, {
+    why: `${current} was loaded by ${name} into its own memory`,
+    fix: 'jump to a kernel that was not loaded by it first',
+  });
+
+export const keepsParked = (name: string, parked: string): KjumpError =>
+  new KjumpError('BAD_STATE', `${name} cannot be removed while ${parked} is parked`, {
+    why: `${parked} left through the image that carries ${name}, and is parked in pages of that image`,
+    fix: `remove ${parked} first, or jump back to it`,
+  });
+
 export const nothingToRun = (slot: KernelSlot | null): KjumpError =>
   new KjumpError('BAD_STATE', slot === null ? 'no kernel was booted yet' : `${slot.name} is over`, {
     why: slot === null ? 'there is nothing to run' : slot.stopText,

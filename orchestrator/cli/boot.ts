@@ -48,7 +48,7 @@ async function drive(session: Session, machine: Machine, start: () => Promise<vo
   const { steps, ticks, switches, save } = session.options as RunOptions;
   const limits = { steps, ticks, switches };
   const progress = new RunProgress(machine, limits, output);
-  const consoleText = listen(session, machine, progress);
+  const consoles = listen(session, machine, progress);
   const started = performance.now();
 
   const work = async (): Promise<{ outcome: Outcome; crash: KjumpError | null }> => {
@@ -75,8 +75,9 @@ async function drive(session: Session, machine: Machine, start: () => Promise<vo
     progress.end();
     await machine.close();
   });
+  if (consoles.midLine && process.stdout.isTTY) output.say();
   output.say(describeRun(outcome, output));
-  const fields = { ...outcome, console: consoleText() };
+  const fields = { ...outcome, console: consoles.text };
   if (crash === null) {
     output.result(fields, '');
     return ExitCode.ok;
@@ -87,16 +88,17 @@ async function drive(session: Session, machine: Machine, start: () => Promise<vo
 }
 
 /** Consoles to stdout, or, for JSON, into one text. */
-function listen({ output }: Session, machine: Machine, progress: RunProgress): () => string {
-  const chunks: string[] = [];
+function listen({ output }: Session, machine: Machine, progress: RunProgress): { text: string; midLine: boolean } {
+  const consoles = { text: '', midLine: false };
   machine.on('console', ({ text }) => {
     if (output.json) {
-      chunks.push(text);
+      consoles.text += text;
       return;
     }
     progress.makeRoom();
     process.stdout.write(text);
+    consoles.midLine = !text.endsWith('\n');
   });
   if (output.verbose) narrate(machine, output, { console: false });
-  return () => chunks.join('');
+  return consoles;
 }

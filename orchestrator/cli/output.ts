@@ -5,6 +5,7 @@
 import { inspect } from 'node:util';
 import picocolors from 'picocolors';
 import { KjumpError } from '../../shared/errors.ts';
+import { wrapText } from './columns.ts';
 import { exitCodeOf, isKjumpError } from './exit-codes.ts';
 
 type Colors = ReturnType<typeof picocolors.createColors>;
@@ -84,10 +85,16 @@ export class Output {
     const { red, bold, dim } = this.colors;
     const { code, message, why, fix } = plainError(error);
     const lines = [`${red(bold('error:'))} ${message} ${dim(`[${code}]`)}`];
-    if (why !== '') lines.push(`  why: ${this.debug ? why : withoutStack(why)}`);
-    lines.push(`   do: ${fix}`);
+    if (why !== '') lines.push(this.labelled('  why: ', this.debug ? why : withoutStack(why)));
+    lines.push(this.labelled('   do: ', fix));
     if (this.debug) lines.push(dim(inspect(error, { depth: 6 })));
     process.stderr.write(`${lines.join('\n')}\n`);
+  }
+
+  /** One line; on a terminal that is too narrow for it, one beneath the other. */
+  private labelled(label: string, text: string): string {
+    if (!process.stderr.isTTY || label.length + text.length <= this.columns) return label + text;
+    return label + wrapText(text, this.columns, ' '.repeat(label.length)).trimStart();
   }
 
   private object(fields: object): void {

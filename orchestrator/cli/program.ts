@@ -30,7 +30,7 @@ export function makeProgram({ opened, done }: ProgramHooks): Command {
     .option('--debug', 'show the stack of an error')
     .option('--no-color', 'no colours; so do NO_COLOR and TERM=dumb, FORCE_COLOR forces them')
     .option('--timeout <time>', 'give up after this time: 30s, 500ms, 2m', milliseconds)
-    .configureHelp({ showGlobalOptions: true, styleTitle: (title) => title })
+    .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', AFTER_HELP)
     .exitOverride();

@@ -28,7 +28,7 @@ export function isInPlace(slots: readonly KernelSlot[], slot: KernelSlot, curren
 }
 
 /** The kernel, its parent, its parent's parent … */
-function ancestry(slots: readonly KernelSlot[], slot: KernelSlot | null): KernelSlot[] {
+export function ancestry(slots: readonly KernelSlot[], slot: KernelSlot | null): KernelSlot[] {
   const line: KernelSlot[] = [];
   for (let s = slot; s !== null; s = slots[s.get('parent')] ?? null) line.push(s);
   return line;

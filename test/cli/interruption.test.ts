@@ -37,16 +37,8 @@ test.concurrent('SIGTERM ends with 143, and so does the process that a scenario 
   expect(existsSync(workDir)).toBe(false);
 });
 
-test.concurrent('--timeout ends the process that a scenario started, too', async () => {
-  const { ended, said } = start(['run', SCENARIO, 'spawning-hang', '--timeout', '3s']);
-  const [, pid] = await said(HANGING);
-  expect((await ended).code).toBe(124);
-  expect(isAlive(Number(pid))).toBe(false);
-});
-
 test.concurrent('--timeout ends a kernel that never stops with 124', async () => {
-  const { code, stdout, stderr } = await kjump(['boot', COUNTER, '--timeout', '1500ms']);
-  expect(stdout).toBe('counter starts\n');
+  const { code, stderr } = await kjump(['boot', COUNTER, '--timeout', '1500ms']);
   expect(stderr).toMatch(/^error: not done within 1.5 s \[TIMEOUT\]$/m);
   expect(code).toBe(124);
 });

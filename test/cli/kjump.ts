@@ -29,6 +29,8 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Sta
     cwd: ROOT,
     env: { ...process.env, ...PLAIN, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Nothing is left behind if the command hangs.
+    timeout: 45_000,
   });
   let stdout = '';
   let stderr = '';

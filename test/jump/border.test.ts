@@ -313,7 +313,7 @@ test('case 43: bytes written in a window that is shared stay, and bytes in the p
   const k = bench.guest(b);
   k.memory.write(40 * PAGE, pattern(2, 40));
   k.memory.write(INSIDE * PAGE, pattern(2, INSIDE));
-  expect(() => k.memory.write8(42 * PAGE, 0)).toThrow('outside the kernel’s windows'.replace('’', "'"));
+  expect(() => k.memory.write8(42 * PAGE, 0)).toThrow("outside the kernel's windows");
   bench.jump(a);
   expect(bench.foreign(16, 200, 1)).toEqual([40]);
   bench.jump(b);
@@ -325,11 +325,10 @@ test('case 47: entered with [ESP] = 0, by a plain kexec into its re-entry, a ker
   const saved = new JumpBench();
   const first = saved.boot('a', 0, 100);
   saved.fill(16, 60, 1);
-  saved.fill(INSIDE, END, 1);
-  saved.guestLoad(first, FIRST, END);
+  saved.guestLoad(first, 30, 54);
   saved.cpu.ecx = 0xa11;
   saved.jump();
-  saved.fill(INSIDE, END, 2);
+  saved.fill(31, 54, 2);
   const memory = saved.memory.read(0, 100 * PAGE);
   const reentry = first.address('reentry');
 
@@ -341,11 +340,10 @@ test('case 47: entered with [ESP] = 0, by a plain kexec into its re-entry, a ker
   expect([revived.name, revived.state, c.state]).toEqual(['a', KernelState.RUNNING, KernelState.OFF]);
   expect(bench.cpu.ecx).toBe(0xa11);
   expect(bench.foreign(16, 60, 1)).toEqual([]);
-  expect(bench.foreign(INSIDE, END, 1)).toEqual([]);
   expect([revived.kexecImage.start, revived.get('backEntry'), revived.kexecImage.loaded]).toEqual([0, 0, true]);
   // Jumping to 0 is what Linux would do next: reload first.
   expect(bench.jump()).toBe(Errno.EINVAL);
-  expect(bench.guestLoad(revived, FIRST, END)).toBe(0);
+  expect(bench.guestLoad(revived, 30, 54)).toBe(0);
   expect(bench.jump()).toBe(0);
   expect(bench.parts.captures.audit()).toEqual([]);
 });

@@ -20,8 +20,8 @@ import { LIVE } from '../../shared/layout/live-words.ts';
 import { KERNEL_SLOT_BYTES, MachineMemory } from '../../shared/machine-memory.ts';
 import { HOST } from '../../shared/ownership.ts';
 import type { ThreadOptions } from '../../shared/protocol.ts';
-import { PAGE_SIZE, pageAddress } from '../../shared/units.ts';
 import { type TraceRecord, TraceRing } from '../../shared/trace-ring.ts';
+import { PAGE_SIZE, pageAddress } from '../../shared/units.ts';
 
 export const PAGE = PAGE_SIZE;
 /** The module that the kernels of the tests name; only the engine that really runs kernels ever loads it. */

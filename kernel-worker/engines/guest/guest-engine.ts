@@ -23,7 +23,7 @@ export class GuestEngine implements Engine {
   private readonly board: Board;
   private readonly slot: KernelSlot;
   private module: (GuestKernel & Partial<GuestRoutine>) | null = null;
-  private guest: GuestMachine;
+  private readonly guest: GuestMachine;
 
   constructor(board: Board, slot: KernelSlot) {
     this.board = board;
@@ -84,8 +84,7 @@ export class GuestEngine implements Engine {
   flush(): void {}
 
   invalidate(): void {
-    // Windows may be others', and memory has other frames: the guest object is made again from the bytes.
-    this.guest = new GuestMachine(this.board, this.slot);
+    // Nothing is kept that a switch could make stale: every access goes through the page table.
   }
 
   freezeTasks(): number {

@@ -7,13 +7,13 @@ import { KjumpError } from '../../../shared/errors.ts';
 import type { GuestKexec, GuestSegment } from '../../../shared/guest.ts';
 import { Request } from '../../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
+import type { BitmapPages } from '../../../shared/kexec/bitmap-pages.ts';
 import { kexecEnvironment, loadJumpImage } from '../../../shared/kexec/jump-image.ts';
 import { KEXEC_ARCH_386, KEXEC_PRESERVE_CONTEXT, type KexecRequest } from '../../../shared/kexec/segments.ts';
 import { entryPage, readEntryPage } from '../../../shared/kexec/typescript-image.ts';
 import { EntryKind } from '../../../shared/layout/entry-page.ts';
 import type { Board } from '../../board.ts';
 import { dropTarget } from '../../target.ts';
-import type { BitmapPages } from './guest-pages.ts';
 
 const NO_KERNEL = -2;
 
@@ -64,8 +64,10 @@ export class SlotKexec implements GuestKexec {
   }
 
   private loadImage(request: KexecRequest): number {
+    const { memory, hidden } = this.board;
+    const pages = this.pages.asAllocator((page) => hidden.release([page]));
     try {
-      return loadJumpImage(kexecEnvironment(this.board.memory, this.slot, this.pages.asAllocator()), request);
+      return loadJumpImage(kexecEnvironment(memory, this.slot, pages), request);
     } catch (error) {
       // The list of the image to be replaced was damaged by the kernel itself.
       if (error instanceof KjumpError && error.code === 'BAD_IMAGE') return Errno.EINVAL;

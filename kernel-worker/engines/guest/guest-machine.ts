@@ -5,13 +5,13 @@
 import type { Guest } from '../../../shared/guest.ts';
 import { Request } from '../../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
+import { type BitmapPages, bitmapPagesOf } from '../../../shared/kexec/bitmap-pages.ts';
 import { kernelBase, windowAround } from '../../../shared/kexec/typescript-image.ts';
 import { PAGE_SIZE } from '../../../shared/units.ts';
 import type { Board } from '../../board.ts';
 import { PolledDisk } from './guest-disk.ts';
 import { SlotKexec } from './guest-kexec.ts';
 import { WindowedMemory } from './guest-memory.ts';
-import { BitmapPages } from './guest-pages.ts';
 import { PitTimer } from './guest-timer.ts';
 
 /** Virtual time of one port access: a cycle of the ISA bus. */
@@ -47,7 +47,7 @@ export class GuestMachine implements Guest {
     this.console = { write: (text) => board.writeConsole(slot, encoder.encode(text)) };
     this.disk = new PolledDisk(this.ports, this.memory);
     this.timer = new PitTimer(this.ports, board.cpu);
-    this.pages = new BitmapPages(board.memory, entry, this.base, window);
+    this.pages = bitmapPagesOf(board.memory, slot);
     this.kexec = new SlotKexec(board, slot, this.pages);
   }
 

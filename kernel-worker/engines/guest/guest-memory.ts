@@ -20,13 +20,15 @@ export class WindowViolation extends Error {
   }
 }
 
+/** Scratch of this thread, used within one call. */
+const float = new DataView(new ArrayBuffer(8));
+const floatBytes = new Uint8Array(float.buffer);
+const scratchPage = new Uint8Array(PAGE_SIZE);
+
 export class WindowedMemory implements GuestMemory {
   private readonly memory: PhysicalMemory;
   private readonly guard: WindowGuard;
   private readonly ramBytes: number;
-  private readonly float = new DataView(new ArrayBuffer(8));
-  private readonly floatBytes = new Uint8Array(this.float.buffer);
-  private readonly page = new Uint8Array(PAGE_SIZE);
   /** The first violation: a guest that catches the exception is stopped all the same. */
   violation: WindowViolation | null = null;
 
@@ -62,14 +64,14 @@ export class WindowedMemory implements GuestMemory {
   }
 
   readFloat64(physAddr: number): number {
-    this.float.setInt32(0, this.read32(physAddr), true);
-    this.float.setInt32(4, this.read32(physAddr + 4), true);
-    return this.float.getFloat64(0, true);
+    float.setInt32(0, this.read32(physAddr), true);
+    float.setInt32(4, this.read32(physAddr + 4), true);
+    return float.getFloat64(0, true);
   }
   writeFloat64(physAddr: number, value: number): void {
     this.check(physAddr, 8);
-    this.float.setFloat64(0, value, true);
-    this.memory.write(physAddr, this.floatBytes);
+    float.setFloat64(0, value, true);
+    this.memory.write(physAddr, floatBytes);
   }
 
   read(physAddr: number, length: number): Uint8Array {
@@ -85,10 +87,10 @@ export class WindowedMemory implements GuestMemory {
   }
   fill(physAddr: number, length: number, value: number): void {
     this.check(physAddr, length);
-    this.page.fill(value);
+    scratchPage.fill(value);
     for (let done = 0; done < length; ) {
       const size = Math.min(PAGE_SIZE - ((physAddr + done) & (PAGE_SIZE - 1)), length - done);
-      this.memory.write(physAddr + done, this.page.subarray(0, size));
+      this.memory.write(physAddr + done, scratchPage.subarray(0, size));
       done += size;
     }
   }
@@ -97,7 +99,7 @@ export class WindowedMemory implements GuestMemory {
     let value = 0;
     for (let done = 0; done < length; ) {
       const size = Math.min(PAGE_SIZE, length - done);
-      const part = this.page.subarray(0, size);
+      const part = scratchPage.subarray(0, size);
       this.memory.readInto(physAddr + done, part);
       value = crc32(part, value);
       done += size;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // The page allocator of a kernel written in TypeScript: a bitmap in the kernel's own memory, behind its entry page, one bit for
-// each page of its window, set while the page is taken. Pages come from the window's end downwards.
-import type { GuestPages } from '../../../shared/guest.ts';
-import type { PageAllocator } from '../../../shared/kexec/image-pages.ts';
-import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
-import { PAGE_SIZE, pageAddress, pageIndexOf } from '../../../shared/units.ts';
+// each page of its window, set while the page is taken. Pages come from the window's end downwards. Written by the kernel's
+// own thread, and by the host where it replaces an image that the kernel made.
+import type { GuestPages } from '../guest.ts';
+import type { KernelSlot } from '../kernel-slot.ts';
+import type { PhysicalMemory } from '../physical-memory.ts';
+import { PAGE_SIZE, pageAddress, pageIndexOf } from '../units.ts';
+import type { PageAllocator } from './image-pages.ts';
+import { kernelBase, windowAround } from './typescript-image.ts';
 
 export class BitmapPages implements GuestPages {
   private readonly memory: PhysicalMemory;
@@ -32,9 +35,15 @@ export class BitmapPages implements GuestPages {
     this.setBit(pageIndexOf(physAddr) - this.firstPage, false);
   }
 
-  /** As an allocator of page indices, for images. */
-  asAllocator(): PageAllocator {
-    return { allocate: () => this.take(), free: (page) => this.setBit(page - this.firstPage, false) };
+  /** As an allocator of page indices, for images. Pages of an image that the host loaded are hidden, and go back by `release`. */
+  asAllocator(release: (hiddenPage: number) => void): PageAllocator {
+    return {
+      allocate: () => this.take(),
+      free: (page) => {
+        if (page >= this.memory.ramPages) release(page);
+        else this.setBit(page - this.firstPage, false);
+      },
+    };
   }
 
   private take(): number {
@@ -56,4 +65,11 @@ export class BitmapPages implements GuestPages {
     const word = this.memory.read32(address);
     this.memory.write32(address, on ? word | (1 << (bit & 31)) : word & ~(1 << (bit & 31)));
   }
+}
+
+/** The allocator of the kernel in a slot, which is in its place. */
+export function bitmapPagesOf(memory: PhysicalMemory, slot: KernelSlot): BitmapPages {
+  const entry = slot.address('entry');
+  const window = windowAround(slot.windows, entry);
+  return new BitmapPages(memory, entry, kernelBase(entry, window.endPage - window.firstPage), window);
 }

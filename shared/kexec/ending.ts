@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// The end of a kernel among others. Kernels lean on each other: one that another loaded has its list, and while it is away its
+// pages, in that other's memory; and a kernel that left through an image of the orchestrator is parked in pages that belong to
+// the kernel which the image carries. Used by the host and by kernels that unload their image (reference §1.6, case 57).
+import type { HiddenPages } from '../hidden-pages.ts';
+import { freeSlot, type KernelSlot } from '../kernel-slot.ts';
+import { KernelState } from '../lifecycle.ts';
+import type { PhysicalMemory } from '../physical-memory.ts';
+import { pageIndexOf } from '../units.ts';
+import { ancestry } from './home-lists.ts';
+
+/** Kernels that are lost with this one: loaded by it into its own memory, or by such a kernel in turn. */
+export function dependents(slots: readonly KernelSlot[], slot: KernelSlot): KernelSlot[] {
+  return slots.filter((s) => s !== slot && s.state !== KernelState.EMPTY && ancestry(slots, s).includes(slot));
+}
+
+/** Kernels that could not wake without this one's pages: they left through the image that carries it. */
+export function parkedIn(memory: PhysicalMemory, slots: readonly KernelSlot[], slot: KernelSlot): KernelSlot[] {
+  return slots.filter((s) => {
+    if (s === slot || s.state !== KernelState.PARKED) return false;
+    const page = pageIndexOf(s.address('reentry'));
+    return page >= memory.ramPages && memory.hiddenOwners[page - memory.ramPages] === slot.index + 1;
+  });
+}
+
+/** Ends a kernel and its dependents, and gives their pages back; nobody is parked in them. Returns the slots that are free. */
+export function endKernel(
+  memory: PhysicalMemory,
+  hidden: HiddenPages,
+  slots: readonly KernelSlot[],
+  slot: KernelSlot,
+): KernelSlot[] {
+  const ended = [...dependents(slots, slot), slot];
+  for (const { kexecImage } of slots) {
+    if (!kexecImage.loaded || !ended.some(({ index }) => index === kexecImage.target)) continue;
+    // An image in hidden pages goes with the kernel that they belong to; one in its loader's memory is there to be replaced.
+    if (pageIndexOf(kexecImage.controlCodePage) >= memory.ramPages) kexecImage.clear();
+    else kexecImage.target = -1;
+  }
+  for (const s of ended) freeSlot(hidden, s);
+  return ended;
+}
