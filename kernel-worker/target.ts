@@ -13,7 +13,7 @@ import { giveHomePages } from '../shared/kexec/home-pages.ts';
 import { walkList } from '../shared/kexec/relocate.ts';
 import { readEntryPage } from '../shared/kexec/typescript-image.ts';
 import { CONTROL, CONTROL_MARKER, REENTRY_OFFSET } from '../shared/layout/control-page.ts';
-import { EngineKind } from '../shared/layout/kernel-slot.ts';
+import { EngineKind, WINDOWS_MAX } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { PAGE_MASK, PAGE_SIZE, pageIndexOf } from '../shared/units.ts';
 import type { Board } from './board.ts';
@@ -36,13 +36,12 @@ export function findTarget(board: Board, me: KernelSlot): JumpTarget | number {
   if (named !== -1) return board.slots[named] === undefined ? Errno.EINVAL : enterable(board.slots[named], me);
   const image = me.kexecImage;
   const start = image.loaded ? image.start >>> 0 : me.address('start');
-  // No image and nobody to go back to, or an image whose peer returned without leaving an address: EINVAL.
-  if (start === 0) return Errno.EINVAL;
   if (image.loaded) {
     const brought = broughtByImage(board, me, start);
     if (brought !== null) return brought;
   }
-  return knownKernel(board, me, start) ?? (image.loaded ? Errno.ENOEXEC : Errno.EINVAL);
+  // No image and nobody to go back to, or an image whose peer came back without leaving an address: EINVAL.
+  return knownKernel(board, me, start) ?? (image.loaded && start !== 0 ? Errno.ENOEXEC : Errno.EINVAL);
 }
 
 function enterable(slot: KernelSlot, me: KernelSlot): JumpTarget | number {
@@ -105,9 +104,8 @@ export function claimSlot(board: Board, me: KernelSlot, target: JumpTarget): Ker
     slot.set('parent', image.preserveContext ? me.index : -1);
     slot.set('caller', me.index);
     slot.name = nameOf(board, target.specifier ?? 'kernel', slot.index);
-    slot.windows = image.preserveContext
-      ? destinationWindows(image.segments)
-      : [{ firstPage: 0, endPage: board.memory.ramPages, shared: false }];
+    const destinations = destinationWindows(image.segments);
+    slot.windows = image.preserveContext ? destinations : heirWindows(me.windows, destinations);
     slot.moveTo(KernelState.LOADED);
     image.target = slot.index;
     return slot;
@@ -157,6 +155,13 @@ export function adoptParked(board: Board, slot: KernelSlot, reentry: number): vo
   slot.setAdopted();
 }
 
+/** After a plain kexec the new kernel stands where its loader stood: it has the loader's windows, and where it itself lies. */
+function heirWindows(windows: readonly PageWindow[], destinations: readonly PageWindow[]): PageWindow[] {
+  const isCovered = ({ firstPage, endPage }: PageWindow): boolean =>
+    windows.some((window) => window.firstPage <= firstPage && window.endPage >= endPage);
+  return [...windows, ...destinations.filter((window) => !isCovered(window))].slice(0, WINDOWS_MAX);
+}
+
 /** Windows of a kernel that another kernel loaded: what its segments cover, joined where they touch. */
 function destinationWindows(segments: readonly { mem: number; memsz: number }[]): PageWindow[] {
   const ranges = segments
@@ -170,8 +175,8 @@ function destinationWindows(segments: readonly { mem: number; memsz: number }[])
   const joined: { firstPage: number; endPage: number; shared: boolean }[] = [];
   for (const range of ranges) {
     const last = joined.at(-1);
-    // A slot holds four windows: beyond that the last one grows over the holes.
-    if (last !== undefined && (last.endPage === range.firstPage || joined.length === 4)) last.endPage = range.endPage;
+    // A slot holds so many windows: beyond that the last one grows over the holes.
+    if (last !== undefined && (last.endPage === range.firstPage || joined.length === WINDOWS_MAX)) last.endPage = range.endPage;
     else joined.push({ ...range });
   }
   return joined;

@@ -5,7 +5,7 @@ import type { EventEmitter } from 'eventemitter3';
 import { ConsoleRing } from '../shared/console-ring.ts';
 import { DIRECTION_NAMES, Direction, JUMP_LINES, LINE } from '../shared/jump-lines.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
-import { stateName } from '../shared/lifecycle.ts';
+import { KernelState, stateName } from '../shared/lifecycle.ts';
 import type { MachineMemory } from '../shared/machine-memory.ts';
 import { stopCodeName } from '../shared/stop.ts';
 import { type TraceRecord, TraceRing, TraceType } from '../shared/trace-ring.ts';
@@ -26,7 +26,7 @@ export class TraceReader {
   private readonly ring: TraceRing;
   private readonly decoders = new Map<number, TextDecoder>();
   private open: OpenSwitch = newSwitch();
-  private names: string[] = [];
+  private readonly names: { life: number; name: string }[] = [];
   /** The last switch that was completed, and the last refusal: what a jump reports. */
   lastSwitch: SwitchReport | null = null;
   lastRefusal: RefusedEvent | null = null;
@@ -60,11 +60,16 @@ export class TraceReader {
     this.events.emit('crash', stopReport(this.slots[slot], this.nameOf(slot), tick));
   }
 
-  /** The name of a kernel stays readable after its slot was given up. */
-  nameOf(slot: number): string {
-    const name = this.slots[slot]?.name ?? '';
-    if (name !== '') this.names[slot] = name;
-    return this.names[slot] ?? `slot ${slot}`;
+  /** The name of a kernel stays readable after its slot was given up. Decoded once a life: every record asks. */
+  nameOf(index: number): string {
+    const slot = this.slots[index];
+    const life = slot?.get('life') ?? 0;
+    const known = this.names[index];
+    if (slot === undefined || (known !== undefined && (known.life === life || slot.state === KernelState.EMPTY))) {
+      return known?.name ?? `slot ${index}`;
+    }
+    this.names[index] = { life, name: slot.name };
+    return slot.name;
   }
 
   private read(record: TraceRecord): void {

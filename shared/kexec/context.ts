@@ -15,10 +15,18 @@ import {
   CONTROL_MARKER,
   REENTRY_OFFSET,
 } from '../layout/control-page.ts';
-import { CPU } from '../layout/cpu-state.ts';
-import { CPU_RECORD_BYTES, DEVICE_RECORD_BYTES, KERNEL_SLOT_BYTES, type MachineMemory } from '../machine-memory.ts';
+import { CPU, CPU_LAYOUT } from '../layout/cpu-state.ts';
+import { DEVICE_MAP } from '../layout/device-map.ts';
+import { describedBytes } from '../layout/fields.ts';
+import { SLOT_LAYOUT } from '../layout/kernel-slot.ts';
+import type { MachineMemory } from '../machine-memory.ts';
 import type { PhysicalMemory } from '../physical-memory.ts';
 import { PAGE_MASK, PAGE_SIZE, pageAddress, pageIndexOf } from '../units.ts';
+
+// The described part of each record is all of it that is ever not zero. What is not copied need not cross to the other core.
+const CPU_BYTES = describedBytes(CPU_LAYOUT);
+const DEVICES_BYTES = Math.max(...DEVICE_MAP.map(({ layout, offset }) => offset + layout.bytes));
+const SLOT_BYTES = describedBytes(SLOT_LAYOUT);
 
 /** The pages of one departure: through the loaded image, or through the kernel's own pages. Physical addresses. */
 export interface BorderPages {
@@ -39,9 +47,9 @@ export function saveContext(
   const { u8, view } = machine;
   const cpu = machine.region('cpu').offset;
   const devices = machine.region('devices').offset;
-  copyToPages(memory, pages.contextPages, CONTEXT_CPU, u8.subarray(cpu, cpu + CPU_RECORD_BYTES));
-  copyToPages(memory, pages.contextPages, CONTEXT_DEVICES, u8.subarray(devices, devices + DEVICE_RECORD_BYTES));
-  copyToPages(memory, pages.contextPages, CONTEXT_SLOT, u8.subarray(slot.base, slot.base + KERNEL_SLOT_BYTES));
+  copyToPages(memory, pages.contextPages, CONTEXT_CPU, u8.subarray(cpu, cpu + CPU_BYTES));
+  copyToPages(memory, pages.contextPages, CONTEXT_DEVICES, u8.subarray(devices, devices + DEVICES_BYTES));
+  copyToPages(memory, pages.contextPages, CONTEXT_SLOT, u8.subarray(slot.base, slot.base + SLOT_BYTES));
   const control = pages.controlPage;
   memory.write32(control + CONTROL.savedEsp, view.getInt32(cpu + CPU.esp, true));
   memory.write32(control + CONTROL.savedCr0, view.getInt32(cpu + CPU.cr0, true));
@@ -80,8 +88,8 @@ export function copyContext(
 export function restoreContext(machine: MachineMemory, memory: PhysicalMemory, contextPages: readonly number[]): void {
   const cpu = machine.region('cpu').offset;
   const devices = machine.region('devices').offset;
-  copyFromPages(memory, contextPages, CONTEXT_CPU, machine.u8.subarray(cpu, cpu + CPU_RECORD_BYTES));
-  copyFromPages(memory, contextPages, CONTEXT_DEVICES, machine.u8.subarray(devices, devices + DEVICE_RECORD_BYTES));
+  copyFromPages(memory, contextPages, CONTEXT_CPU, machine.u8.subarray(cpu, cpu + CPU_BYTES));
+  copyFromPages(memory, contextPages, CONTEXT_DEVICES, machine.u8.subarray(devices, devices + DEVICES_BYTES));
 }
 
 /**
@@ -109,7 +117,7 @@ export function contextAt(
 
 /** Copies the parked slot of a context over a slot of this machine. */
 export function adoptSlot(machine: MachineMemory, memory: PhysicalMemory, pages: BorderPages, slot: KernelSlot): void {
-  memory.readInto(pages.contextPages[CONTEXT_SLOT], machine.u8.subarray(slot.base, slot.base + KERNEL_SLOT_BYTES));
+  memory.readInto(pages.contextPages[CONTEXT_SLOT], machine.u8.subarray(slot.base, slot.base + SLOT_BYTES));
 }
 
 function copyToPages(memory: PhysicalMemory, pages: readonly number[], first: number, bytes: Uint8Array): void {

@@ -55,6 +55,11 @@ export function recordLayout(name: string, bytes: number, fields: readonly Field
   return { name, bytes, fields };
 }
 
+/** Bytes up to the end of the last field: all of a record that is ever not zero. */
+export function describedBytes(layout: RecordLayout): number {
+  return Math.max(...layout.fields.map((f) => f.offset + fieldBytes(f)));
+}
+
 /** The value of a field of the record at `base`: a number, or an array of `count` numbers if count > 1. */
 export function readField(view: DataView, base: number, f: Field): number | number[] {
   const at = base + f.offset;
