@@ -83,6 +83,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     this.host = new WorkerHost(machine, ownership, threadOptions(options, this.wallZero), options.threads, {
       signal: (signal) => this.onSignal(signal),
       gone: (slot, error) => this.onThreadGone(slot, error),
+      cannotStart: (error) => this.execution.end(error),
       spareable: () => this.spareableSlots(),
     });
     this.execution = new Execution({

@@ -19,6 +19,8 @@ export interface ThreadEvents {
   signal(signal: Signal): void;
   /** The thread left the slot: of its own will, or (with an error) because it died or was killed. */
   gone(slot: number, error: Error | null): void;
+  /** Threads die one after the other before they serve anything: no machine can run in this process. */
+  cannotStart(error: Error): void;
   /** Slots whose kernels could do without their thread now, best first. */
   spareable(): number[];
 }
@@ -44,6 +46,8 @@ export class WorkerHost {
   /** Of each thread: settles when it has gone and everybody has been told. */
   private readonly settled = new Map<Attachment, Promise<void>>();
   private closing = false;
+  /** Threads in a row that ended before they said `attached`. */
+  private stillborn = 0;
 
   constructor(
     machine: MachineMemory,
@@ -110,7 +114,7 @@ export class WorkerHost {
     const remote = Comlink.wrap<KernelControl>(ringingEndpoint(control.port1, () => this.ownership.ring(slot)));
     const attachment: Attachment = { slot, task, abort, control: control.port1, remote, gone };
     this.attached.set(slot, attachment);
-    signals.port1.on('message', (signal: Signal) => this.events.signal(signal));
+    signals.port1.on('message', (signal: Signal) => this.hear(signal));
     const settled = task
       .then(
         () => this.leave(attachment, signals.port1, null),
@@ -120,11 +124,16 @@ export class WorkerHost {
     this.settled.set(attachment, settled);
   }
 
+  private hear(signal: Signal): void {
+    if (signal.kind === 'attached') this.stillborn = 0;
+    this.events.signal(signal);
+  }
+
   private leave(attachment: Attachment, signals: MessagePort, error: Error | null): void {
     const { slot, control } = attachment;
     // The end of a task comes by another port, and may come before what the thread said last.
     for (let said = receiveMessageOnPort(signals); said !== undefined; said = receiveMessageOnPort(signals)) {
-      if (!this.closing) this.events.signal(said.message);
+      if (!this.closing) this.hear(said.message);
     }
     // A forgetful thread may have been followed by another one already.
     const last = this.attached.get(slot) === attachment;
@@ -134,7 +143,9 @@ export class WorkerHost {
     if (this.closing || !last) return;
     this.ownership.forgetSpinner(slot);
     this.ownership.setThread(slot, false);
-    this.events.gone(slot, error);
+    // Before the slot's owner is looked at: a thread that cannot start would be replaced for ever.
+    if (error !== null && ++this.stillborn > STILLBORN_MAX) this.events.cannotStart(cannotStart(error));
+    else this.events.gone(slot, error);
   }
 
   /** A thread that is about to end by itself (amnesia) no longer counts. */
@@ -175,6 +186,17 @@ export class WorkerHost {
     await this.pool.destroy();
     await Promise.allSettled(this.settled.values());
   }
+}
+
+/** Kills at bad moments end a few threads in a row; a module that cannot be loaded ends them all. */
+const STILLBORN_MAX = 20;
+
+function cannotStart(cause: Error): KjumpError {
+  return new KjumpError('THREAD_DIED', 'no thread comes up', {
+    why: `${STILLBORN_MAX} in a row ended before they served a kernel: ${cause.message}`,
+    fix: 'see the cause; then close this machine',
+    cause,
+  });
 }
 
 /** A port that also rings the kernel's bell, so that a blocked thread sees the message. */
