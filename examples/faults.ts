@@ -30,18 +30,18 @@ export const scenario = defineScenario({
       { failAt: { line: 'relocate', page: 1234 } },
     ];
     let changed = 0;
-    const refusals: string[] = [];
+    const refused: Record<string, number> = {};
     for (const options of attempts) {
       const { code, errno, damage } = await attempt(machine, b, options);
-      refusals.push(`${JSON.stringify(options)}: ${code} ${errno}`);
-      say(`${refusals.at(-1)}; ${damage} pages and fields changed`);
+      refused[`${code} ${errno}`] = (refused[`${code} ${errno}`] ?? 0) + 1;
+      say(`${JSON.stringify(options)}: ${code} ${errno}; ${damage} pages and fields changed`);
       changed += damage;
     }
 
     show(await machine.jump(b));
     show(await machine.jump('A'));
     const { kernel } = await machine.run({ ticks: 25_000_000 });
-    return { refusals, changed, livesOn: kernel, switches: machine.switches };
+    return { refused, changed, livesOn: kernel, switches: machine.switches };
   },
 });
 

@@ -12,6 +12,7 @@ import { ancestry } from '../shared/kexec/home-lists.ts';
 import { giveHomePages } from '../shared/kexec/home-pages.ts';
 import { walkList } from '../shared/kexec/relocate.ts';
 import { readEntryPage } from '../shared/kexec/typescript-image.ts';
+import { privateWindows } from '../shared/kexec/windows.ts';
 import { CONTROL, CONTROL_MARKER, REENTRY_OFFSET } from '../shared/layout/control-page.ts';
 import { EngineKind, WINDOWS_MAX } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
@@ -32,8 +33,35 @@ export interface JumpTarget {
 
 /** Finds the target of a request: the target, or the errno of the refusal. */
 export function findTarget(board: Board, me: KernelSlot): JumpTarget | number {
+  const target = targetOf(board, me);
+  if (typeof target === 'number' || !target.throughImage || me.kexecImage.preserveContext) return target;
+  return plainStaysAtHome(board, me) ? target : Errno.EINVAL;
+}
+
+/**
+ * True if a plain kexec stores only to memory that the leaver may give away, for nothing brings it back: what its home list
+ * keeps for others, or where no other kernel lies in memory for good.
+ */
+function plainStaysAtHome({ slots, memory }: Board, me: KernelSlot): boolean {
+  const own = new Set<number>();
+  walkList(memory, me.address('homeHead'), (destination) => own.add(pageIndexOf(destination)));
+  const others = slots.filter((s) => s !== me && isLiving(s) && s.address('homeHead') === 0 && !isPlainCargo(slots, s));
+  const windows = others.flatMap((s) => privateWindows(s.windows));
+  const mayTake = (page: number): boolean =>
+    me.address('homeHead') === 0 ? !windows.some((w) => page >= w.firstPage && page < w.endPage) : own.has(page);
+  return me.kexecImage.segments.every(({ mem, memsz }) => {
+    for (let page = pageIndexOf(mem); page < pageIndexOf(mem) + memsz / PAGE_SIZE; page++) {
+      if (!mayTake(page)) return false;
+    }
+    return true;
+  });
+}
+
+const isLiving = ({ state }: KernelSlot): boolean => state === KernelState.LOADED || state === KernelState.PARKED;
+
+function targetOf(board: Board, me: KernelSlot): JumpTarget | number {
   const named = me.get('requestTarget');
-  if (named !== -1) return board.slots[named] === undefined ? Errno.EINVAL : enterable(board.slots[named], me);
+  if (named !== -1) return board.slots[named] === undefined ? Errno.EINVAL : enterable(board, board.slots[named], me);
   const image = me.kexecImage;
   const start = image.loaded ? image.start >>> 0 : me.address('start');
   if (image.loaded) {
@@ -44,11 +72,21 @@ export function findTarget(board: Board, me: KernelSlot): JumpTarget | number {
   return knownKernel(board, me, start) ?? (image.loaded && start !== 0 ? Errno.ENOEXEC : Errno.EINVAL);
 }
 
-function enterable(slot: KernelSlot, me: KernelSlot): JumpTarget | number {
+const carries = ({ kexecImage }: KernelSlot, slot: KernelSlot): boolean =>
+  kexecImage.loaded && kexecImage.target === slot.index;
+
+/** True if the kernel waits in an image that is no preserve-context one. */
+function isPlainCargo(slots: readonly KernelSlot[], slot: KernelSlot): boolean {
+  return slot.state === KernelState.LOADED && slots.some((s) => carries(s, slot) && !s.kexecImage.preserveContext);
+}
+
+function enterable(board: Board, slot: KernelSlot, me: KernelSlot): JumpTarget | number {
   if (slot.index === me.index) return Errno.EINVAL;
   if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return Errno.EINVAL;
   const start = slot.state === KernelState.LOADED ? slot.address('entry') : slot.address('reentry');
-  const throughImage = me.kexecImage.loaded && me.kexecImage.target === slot.index;
+  const throughImage = carries(me, slot);
+  // A plain image has no way in but through its loader, whose place it takes: no home list would bring its pages.
+  if (!throughImage && isPlainCargo(board.slots, slot)) return Errno.EINVAL;
   return { start, slot, throughImage, parkedHead: null };
 }
 
@@ -57,9 +95,10 @@ function knownKernel(board: Board, me: KernelSlot, start: number): JumpTarget | 
   const isThere = (s: KernelSlot): boolean => s.state === KernelState.PARKED && s.address('reentry') === start;
   // Control pages that kernels chose in their own memory may have one address: meant is the one whose memory `me` lies in.
   const parked = ancestry(board.slots, me).find(isThere) ?? board.slots.find(isThere);
-  if (parked !== undefined) return enterable(parked, me);
+  if (parked !== undefined) return enterable(board, parked, me);
+  // The kernel in the image may have been entered before, by name from another kernel.
   const child = board.slots[me.kexecImage.target];
-  return child?.state === KernelState.LOADED && child.address('entry') === start ? enterable(child, me) : null;
+  return child?.address('entry') === start ? enterable(board, child, me) : null;
 }
 
 /** The kernel that the loaded image's own pages hold at `start`, if nobody knows it yet; null if they hold none. */
@@ -176,7 +215,8 @@ function destinationWindows(segments: readonly { mem: number; memsz: number }[])
   for (const range of ranges) {
     const last = joined.at(-1);
     // A slot holds so many windows: beyond that the last one grows over the holes.
-    if (last !== undefined && (last.endPage === range.firstPage || joined.length === WINDOWS_MAX)) last.endPage = range.endPage;
+    if (last !== undefined && (last.endPage === range.firstPage || joined.length === WINDOWS_MAX))
+      last.endPage = range.endPage;
     else joined.push({ ...range });
   }
   return joined;

@@ -10,6 +10,7 @@ import { KjumpError } from '../../shared/errors.ts';
 import { JUMP_LINES } from '../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../shared/kernel-slot.ts';
 import { dependents, endKernel, parkedIn } from '../../shared/kexec/ending.ts';
+import { walkList } from '../../shared/kexec/relocate.ts';
 import { KernelState } from '../../shared/lifecycle.ts';
 import { JumpBench, PAGE, pattern } from './jump-bench.ts';
 
@@ -175,7 +176,9 @@ class Mesh {
     const plainOf = kexecImage.loaded && !kexecImage.preserveContext;
     const named = byName && to !== null && to !== 'new' ? to.slot : null;
     const before = bench.current;
-    const possible = to === 'new' ? this.hasRoom() : to !== null && to !== me && this.isAlive(to);
+    const there = to === 'new' ? this.hasRoom() : to !== null && to !== me && this.isAlive(to);
+    const plain = plainOf && (to === 'new' || to === me.carried);
+    const possible = there && (plain ? this.isConfined() : !this.isPlainCargo(to));
     const errno = bench.jump(named);
     expect({ jumps: errno === 0 }).toEqual({ jumps: possible });
     if (errno !== 0) return;
@@ -192,6 +195,28 @@ class Mesh {
     arrived.back = me;
     if (arrived.leftThroughImage) arrived.next = me;
     arrived.leftThroughImage = false;
+  }
+
+  /** A plain kexec may not store outside what the leaver's home list keeps for others. */
+  private isConfined(): boolean {
+    const { memory, current } = this.bench;
+    if (current.get('homeHead') === 0) return true;
+    const own = new Set<number>();
+    walkList(memory, current.address('homeHead'), (destination) => own.add(destination));
+    return current.kexecImage.segments.every(({ mem, memsz }) => {
+      for (let at = mem; at < mem + memsz; at += PAGE) if (!own.has(at)) return false;
+      return true;
+    });
+  }
+
+  /** Waits in the plain image of somebody else. */
+  private isPlainCargo(to: Known | 'new' | null): boolean {
+    return (
+      to !== null &&
+      to !== 'new' &&
+      to.slot.state === KernelState.LOADED &&
+      this.kernels.some((one) => this.isAlive(one) && one.carried === to && !one.slot.kexecImage.preserveContext)
+    );
   }
 
   private jumpInVain(x: number, y: number): void {
@@ -275,7 +300,7 @@ test.each(['exchange', 'copy'] as const)(
         for (const one of operations) mesh.apply(one);
         mesh.finish();
       }),
-      { seed: 3, numRuns: relocation === "exchange" ? +(process.env.RUNS ?? 60) : 15, endOnFailure: false },
+      { seed: 3, numRuns: relocation === 'exchange' ? +(process.env.RUNS ?? 60) : 15, endOnFailure: false },
     );
   },
   60_000,
