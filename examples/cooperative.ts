@@ -2,7 +2,7 @@
 //
 // The first use: cooperative multi-kernel. Three kernels share the window from 1M to 16M and pass the machine round by
 // themselves; the host only says how often. `kjump run examples/cooperative.ts [switches]`.
-import type { Kernel } from '../orchestrator/index.ts';
+import type { Kernel, SwitchReport } from '../orchestrator/index.ts';
 import { defineScenario } from '../orchestrator/scenario.ts';
 import { ERRORS, TURNS } from './guests/ring.ts';
 
@@ -25,10 +25,17 @@ export const scenario = defineScenario({
     await showMemory(machine, 'B has it: its frames and those of A have changed places');
     await machine.jump(a);
 
+    let last: SwitchReport | null = null;
+    machine.on('switch', (report) => {
+      last = report;
+    });
     const started = performance.now();
     const { tick } = await machine.run({ switches });
     const microseconds = ((performance.now() - started) * 1000) / switches;
-    say(`${switches} switches, ${microseconds.toFixed(1)} µs each; virtual time ${tick} ns`);
+    say(
+      `${switches} switches, ${microseconds.toFixed(1)} µs each; virtual time ${tick} ns; the last one, now that all is warm:`,
+    );
+    if (last !== null) show(last);
 
     const word = async (kernel: Kernel, at: number) =>
       new DataView((await kernel.read(at, 4)).buffer).getUint32(0, true);

@@ -7,7 +7,7 @@ import { Errno } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
 import { adoptSlot, contextAt } from '../shared/kexec/context.ts';
-import { endKernel } from '../shared/kexec/ending.ts';
+import { endKernel, isPlainCargoOf } from '../shared/kexec/ending.ts';
 import { ancestry } from '../shared/kexec/home-lists.ts';
 import { giveHomePages } from '../shared/kexec/home-pages.ts';
 import { walkList } from '../shared/kexec/relocate.ts';
@@ -75,17 +75,14 @@ function targetOf(board: Board, me: KernelSlot): JumpTarget | number {
 const carries = ({ kexecImage }: KernelSlot, slot: KernelSlot): boolean =>
   kexecImage.loaded && kexecImage.target === slot.index;
 
-/** True if the kernel waits in an image that is no preserve-context one. */
-function isPlainCargo(slots: readonly KernelSlot[], slot: KernelSlot): boolean {
-  return slot.state === KernelState.LOADED && slots.some((s) => carries(s, slot) && !s.kexecImage.preserveContext);
-}
+const isPlainCargo = (slots: readonly KernelSlot[], slot: KernelSlot): boolean =>
+  slots.some((loader) => isPlainCargoOf(loader, slot));
 
 function enterable(board: Board, slot: KernelSlot, me: KernelSlot): JumpTarget | number {
   if (slot.index === me.index) return Errno.EINVAL;
   if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return Errno.EINVAL;
   const start = slot.state === KernelState.LOADED ? slot.address('entry') : slot.address('reentry');
   const throughImage = carries(me, slot);
-  // A plain image has no way in but through its loader, whose place it takes: no home list would bring its pages.
   if (!throughImage && isPlainCargo(board.slots, slot)) return Errno.EINVAL;
   return { start, slot, throughImage, parkedHead: null };
 }

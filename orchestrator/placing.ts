@@ -64,7 +64,8 @@ export function placeAside(
   checkInWindows(program, windows);
   return withNewSlot(parts, program, name, windows, (slot) => {
     const { destinations, sources } = makeHomeList(parts, slot, windows);
-    const sourceOf = new Map(destinations.map((destination, i) => [destination, sources[i]]));
+    const sourceOf = new Map<number, number>();
+    destinations.forEach((destination, i) => sourceOf.set(destination, sources[i]));
     for (const { physAddr, bytes } of program.segments) writeAside(parts.memory, sourceOf, physAddr, bytes);
   });
 }
@@ -197,17 +198,25 @@ export function locatePages(
 
 /** A hidden page for each page of the private windows, and the list that exchanges the two; the list becomes the slot's. */
 function makeHomeList({ memory, hidden }: MachineParts, slot: KernelSlot, windows: readonly PageWindow[]) {
-  const destinations = privateWindows(windows).flatMap(({ firstPage, endPage }) =>
-    Array.from({ length: endPage - firstPage }, (_, i) => firstPage + i),
-  );
+  const destinations = pagesOf(privateWindows(windows));
   const pages = hidden.allocate(destinations.length + listPages(destinations), slot.index);
-  const sources = pages.slice(0, destinations.length);
+  const sources = Int32Array.from(pages.slice(0, destinations.length));
   let next = destinations.length;
   slot.set(
     'homeHead',
     buildList(memory, destinations, sources, () => pages[next++]),
   );
   return { destinations, sources };
+}
+
+/** Every page of the windows. Typed and filled in place: a clone waits for it. */
+function pagesOf(windows: readonly PageWindow[]): Int32Array {
+  const pages = new Int32Array(windows.reduce((count, { firstPage, endPage }) => count + endPage - firstPage, 0));
+  let next = 0;
+  for (const { firstPage, endPage } of windows) {
+    for (let page = firstPage; page < endPage; page++) pages[next++] = page;
+  }
+  return pages;
 }
 
 /** What a whole-window image is made of: the program's segments, and the holes between them as segments without bytes. */

@@ -10,9 +10,20 @@ import type { PhysicalMemory } from '../physical-memory.ts';
 import { pageIndexOf } from '../units.ts';
 import { ancestry } from './home-lists.ts';
 
-/** Kernels that are lost with this one: loaded by it into its own memory, or by such a kernel in turn. */
+/** Kernels that are lost with this one: loaded by it into its own memory, or by such a kernel in turn; and their plain cargo. */
 export function dependents(slots: readonly KernelSlot[], slot: KernelSlot): KernelSlot[] {
-  return slots.filter((s) => s !== slot && s.state !== KernelState.EMPTY && ancestry(slots, s).includes(slot));
+  const lost = slots.filter((s) => s.state !== KernelState.EMPTY && ancestry(slots, s).includes(slot));
+  const cargo = slots.filter((s) => lost.some((loader) => isPlainCargoOf(loader, s)));
+  return [...lost.filter((s) => s !== slot), ...cargo];
+}
+
+/**
+ * True if the kernel waits in a plain image of this loader. Only a jump of the loader brings it in, to take the loader's
+ * place: it has no home list of its own.
+ */
+export function isPlainCargoOf({ kexecImage }: KernelSlot, slot: KernelSlot): boolean {
+  const carried = kexecImage.loaded && kexecImage.target === slot.index;
+  return carried && !kexecImage.preserveContext && slot.state === KernelState.LOADED;
 }
 
 /** Kernels that could not wake without this one's pages: they left through the image that carries it. */

@@ -300,7 +300,7 @@ test.each(['exchange', 'copy'] as const)(
         for (const one of operations) mesh.apply(one);
         mesh.finish();
       }),
-      { seed: 3, numRuns: relocation === 'exchange' ? +(process.env.RUNS ?? 60) : 15, endOnFailure: false },
+      { seed: 5, numRuns: relocation === 'exchange' ? +(process.env.RUNS ?? 60) : 15, endOnFailure: false },
     );
   },
   60_000,
