@@ -85,10 +85,11 @@ export function resumeStart({ devices, late, noirq }: SuspendedDevices, hooks: P
 /** dpm_resume_end: restore, then complete. */
 export function resumeEnd({ devices, prepared, frozen }: SuspendedDevices, hooks: PmHooks): void {
   walkUp('restore', null, devices, frozen, hooks);
+  const callbacks = callbacksOf(devices, 'complete');
   for (let index = devices.length - 1; index >= 0; index--) {
     if (prepared[index] === 0) continue;
     prepared[index] = 0;
-    callUp('complete', devices[index]!, hooks);
+    if (callbacks[index] !== undefined) callUp('complete', devices[index]!, hooks);
   }
 }
 
@@ -124,9 +125,10 @@ export function syscoreResume(devices: readonly Device[], hooks: PmHooks): void 
 
 /** Parents first: a parent may not yet refuse new children when a child is asked. */
 function prepare({ devices, prepared }: SuspendedDevices, hooks: PmHooks): PmFailure | null {
+  const callbacks = callbacksOf(devices, 'prepare');
   for (let index = 0; index < devices.length; index++) {
     const device = devices[index]!;
-    let errno: Errno = Errno.EAGAIN;
+    let errno: Errno = callbacks[index] === undefined && hooks.skipsAbsent ? Errno.OK : Errno.EAGAIN;
     for (let attempt = 0; errno === Errno.EAGAIN && attempt < PREPARE_ATTEMPTS; attempt++) {
       errno = callDown('prepare', device, hooks);
     }
@@ -147,6 +149,7 @@ function walkDown(
   down: Uint8Array,
   hooks: PmHooks,
 ): PmFailure | null {
+  const callbacks = callbacksOf(devices, phase);
   /** Indices of the async devices whose turn has come and who have not been called. */
   const deferred: number[] = [];
   let failure: PmFailure | null = null;
@@ -169,7 +172,9 @@ function walkDown(
   };
 
   for (let index = devices.length - 1; index >= 0 && failure === null; index--) {
-    if (devices[index]!.pm.async) deferred.push(index);
+    // Nobody can tell when a device does nothing: it waits for nobody.
+    if (callbacks[index] === undefined && hooks.skipsAbsent) down[index] = 1;
+    else if (devices[index]!.pm.async) deferred.push(index);
     else suspend(index);
   }
   for (const index of [...deferred]) if (deferred.includes(index) && !asyncFailed) suspend(index);
@@ -188,6 +193,8 @@ function walkUp(
   down: Uint8Array,
   hooks: PmHooks,
 ): void {
+  const callbacks = callbacksOf(devices, phase);
+  const fallbacks = fallback === null ? NO_CALLBACKS : callbacksOf(devices, fallback);
   const deferred: number[] = [];
 
   const resume = (index: number): void => {
@@ -195,12 +202,13 @@ function walkUp(
     for (const parent of [...deferred]) if (devices[parent]!.name === device.parent) resume(parent);
     forget(deferred, index);
     down[index] = 0;
-    callUp(device.pm[phase] || fallback === null ? phase : fallback, device, hooks);
+    callUp(callbacks[index] || fallback === null ? phase : fallback, device, hooks);
   };
 
   for (let index = 0; index < devices.length; index++) {
     if (down[index] === 0) continue;
-    if (devices[index]!.pm.async) deferred.push(index);
+    if (callbacks[index] === undefined && fallbacks[index] === undefined) down[index] = 0;
+    else if (devices[index]!.pm.async) deferred.push(index);
     else resume(index);
   }
   for (const index of [...deferred]) if (deferred.includes(index)) resume(index);
@@ -209,6 +217,19 @@ function walkUp(
 function forget(deferred: number[], index: number): void {
   const at = deferred.indexOf(index);
   if (at >= 0) deferred.splice(at, 1);
+}
+
+type Callbacks = readonly ((() => Errno) | undefined)[];
+const NO_CALLBACKS: Callbacks = [];
+/** The callbacks of a phase side by side: a jump asks for each of them, and they never change. */
+const callbackTables = new WeakMap<readonly Device[], Map<PmPhase, Callbacks>>();
+
+function callbacksOf(devices: readonly Device[], phase: PmPhase): Callbacks {
+  let tables = callbackTables.get(devices);
+  if (tables === undefined) callbackTables.set(devices, (tables = new Map()));
+  let callbacks = tables.get(phase);
+  if (callbacks === undefined) tables.set(phase, (callbacks = devices.map((device) => device.pm[phase])));
+  return callbacks;
 }
 
 const noCallback = (): Errno => Errno.OK;

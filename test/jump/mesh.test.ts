@@ -49,12 +49,18 @@ interface Known {
   /** Seed of the bytes in each of its pages. */
   readonly pages: Map<number, number>;
   /** Whoever jumped here last and can be gone back to. */
-  back: Known | null;
+  back: Peer | null;
   /** Where its image goes: 'new' is the kernel in it, not entered yet. */
-  next: Known | 'new' | null;
+  next: Peer | 'new' | null;
   /** The kernel that its image carries, once it has a slot. */
   carried: Known | null;
   leftThroughImage: boolean;
+}
+
+/** A kernel, and the re-entry address by which it is known; null before it is entered. It may leave by another one since. */
+interface Peer {
+  readonly kernel: Known;
+  readonly reentry: number | null;
 }
 
 class Mesh {
@@ -113,8 +119,12 @@ class Mesh {
       }
       case 'jump on': {
         const { me } = this;
-        const to = bench.current.kexecImage.loaded ? me.next : me.back;
-        this.jump(to, false);
+        const peer = bench.current.kexecImage.loaded ? me.next : me.back;
+        if (peer === null || peer === 'new') this.jump(peer, false);
+        else {
+          const isStale = peer.reentry !== null && peer.reentry !== peer.kernel.slot.address('reentry');
+          this.jump(isStale ? null : peer.kernel, false);
+        }
         break;
       }
       case 'jump in vain':
@@ -153,7 +163,7 @@ class Mesh {
     const { me, bench } = this;
     try {
       me.carried = this.know(bench.loadImage(bench.current, this.nextName(), first, first + pages, preserve));
-      me.next = me.carried;
+      me.next = { kernel: me.carried, reentry: null };
     } catch (error) {
       if (!(error instanceof KjumpError)) throw error;
     }
@@ -191,9 +201,16 @@ class Mesh {
       for (const kernel of this.kernels) if (kernel.carried === me) kernel.carried = arrived;
       return;
     }
-    me.leftThroughImage = throughImage;
-    arrived.back = me;
-    if (arrived.leftThroughImage) arrived.next = me;
+    this.noteArrival(me, throughImage);
+  }
+
+  /** The border protocol: whoever arrives finds the re-entry of whoever left, and so does the image that it left through. */
+  private noteArrival(leaver: Known, throughImage: boolean): void {
+    const arrived = this.me;
+    const peer = { kernel: leaver, reentry: leaver.slot.address('reentry') };
+    leaver.leftThroughImage = throughImage;
+    arrived.back = peer;
+    if (arrived.leftThroughImage) arrived.next = peer;
     arrived.leftThroughImage = false;
   }
 
@@ -227,14 +244,9 @@ class Mesh {
     // With fewer pages to move than that the jump arrives; otherwise nothing has happened.
     if (errno !== 0) return;
     const arrived = this.me;
-    me.leftThroughImage = me.slot.kexecImage.loaded && me.carried === arrived;
-    if (me.leftThroughImage && me.slot.state === KernelState.OFF) {
+    if (me.slot.state === KernelState.OFF) {
       for (const kernel of this.kernels) if (kernel.carried === me) kernel.carried = arrived;
-      return;
-    }
-    arrived.back = me;
-    if (arrived.leftThroughImage) arrived.next = me;
-    arrived.leftThroughImage = false;
+    } else this.noteArrival(me, me.slot.kexecImage.loaded && me.carried === arrived);
   }
 
   private remove(x: number): void {
@@ -254,7 +266,7 @@ class Mesh {
     for (const kernel of this.kernels) {
       if (!this.isAlive(kernel)) continue;
       const pageOf = locatePages(bench.parts, kernel.slot, bench.current);
-      for (const [page, seed] of kernel.pages) {
+      for (const [page, seed] of kernel.pages) { if(process.env.DBG) console.log('   ', kernel.slot.name, page, '@', pageOf(page), bench.page(pageOf(page))[5], pattern(seed,page)[5]);
         const same = Buffer.compare(bench.page(pageOf(page)), pattern(seed, page)) === 0;
         expect({ kernel: kernel.slot.name, page, same }).toEqual({ kernel: kernel.slot.name, page, same: true });
       }
