@@ -38,6 +38,8 @@ export class RunLoop {
   private readonly limitTick: Float64Array;
   private generation: number;
   private life: number;
+  /** Virtual time minus wall time, both in ticks, when this thread got the CPU. */
+  private paceTicks = 0;
   readonly statistics: LoopStatistics = { wakes: 0, slices: 0 };
 
   constructor(board: Board, slot: KernelSlot, pump: () => number) {
@@ -60,6 +62,7 @@ export class RunLoop {
     const { index } = this.slot;
     // A thread that has just left the CPU is likely to get it back soon.
     let justLeft = false;
+    let owning = false;
     for (;;) {
       const bell = ownership.bell(index);
       if (this.pump() > 0) {
@@ -68,10 +71,13 @@ export class RunLoop {
         continue;
       }
       if (ownership.isOwner(index)) {
+        if (!owning) this.setPace();
+        owning = true;
         const next = this.ownTheCpu();
         if (next === 'end') return 'ended';
         if (next === 'detach') return 'detached';
         justLeft = next === 'wait';
+        owning = next === 'go-on';
         continue;
       }
       if (this.slot.state === KernelState.EMPTY || this.slot.state === KernelState.OFF) return 'ended';
@@ -177,11 +183,16 @@ export class RunLoop {
     return 'wait';
   }
 
+  /** Real-time mode: virtual time and wall go together from here on; what passed before is no backlog. */
+  private setPace(): void {
+    this.paceTicks = this.board.clock.nowTick() - this.board.wallNow() * 1000;
+  }
+
   /** Real-time mode: waits until the wall has caught up with virtual time; its own bell wakes it earlier. */
   private pace(): void {
     const { board } = this;
     if (board.options.clock !== 'realtime') return;
-    const ahead = board.clock.nowTick() - board.wallNow() * 1000;
+    const ahead = board.clock.nowTick() - board.wallNow() * 1000 - this.paceTicks;
     if (ahead > AHEAD_TICKS) {
       board.ownership.waitForBell(this.slot.index, board.ownership.bell(this.slot.index), 0, 0, ahead / 1e6);
     }

@@ -81,6 +81,7 @@ const isPlainCargo = (slots: readonly KernelSlot[], slot: KernelSlot): boolean =
 function enterable(board: Board, slot: KernelSlot, me: KernelSlot): JumpTarget | number {
   if (slot.index === me.index) return Errno.EINVAL;
   if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return Errno.EINVAL;
+  if (slot.get('engine') === EngineKind.i386) return Errno.ENOEXEC;
   const start = slot.state === KernelState.LOADED ? slot.address('entry') : slot.address('reentry');
   const throughImage = carries(me, slot);
   if (!throughImage && isPlainCargo(board.slots, slot)) return Errno.EINVAL;

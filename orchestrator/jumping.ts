@@ -69,16 +69,37 @@ export function setBootCpu({ machine, memory, cpu }: MachineParts, slot: KernelS
 
 /** The kernel that had the machine is over: its pages go out and the target's come in, by the host. */
 export function enterFromHost(parts: MachineParts, over: KernelSlot, to: KernelSlot | null): void {
-  const { slots, journal, clock, options } = parts;
   if (to === null) {
     throw new KjumpError('BAD_STATE', `${over.name} is over and cannot say where to go`, {
       why: 'only a running kernel has a loaded image or somebody to go back to',
       fix: 'name the kernel that is to follow',
     });
   }
-  journal.walk(listsBetween(slots, over, to), homePages(over).swapPage, options.relocation, Number.POSITIVE_INFINITY);
-  journal.close();
+  exchangeFromHost(parts, over, over, to);
   setBootCpu(parts, over);
-  clock.switches += 1;
-  clock.current = to.index;
+  parts.clock.switches += 1;
+  parts.clock.current = to.index;
+}
+
+/** Boots into neutral memory, not into what a kernel that is over left standing; if `place` refuses, it stands again. */
+export function inNeutralMemory(parts: MachineParts, over: KernelSlot | null, place: () => KernelSlot): KernelSlot {
+  if (over === null || over.address('homeHead') === 0) return place();
+  exchangeFromHost(parts, over, over, null);
+  try {
+    return place();
+  } catch (error) {
+    exchangeFromHost(parts, over, null, over);
+    throw error;
+  }
+}
+
+/** The pages of `from` go out and those of `to` come in; null is neutral memory. `over` gives its swap page for it. */
+function exchangeFromHost(
+  { slots, journal, options }: MachineParts,
+  over: KernelSlot,
+  from: KernelSlot | null,
+  to: KernelSlot | null,
+): void {
+  journal.walk(listsBetween(slots, from, to), homePages(over).swapPage, options.relocation, Number.POSITIVE_INFINITY);
+  journal.close();
 }

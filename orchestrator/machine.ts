@@ -19,7 +19,7 @@ import type { MachineEvents, RunReport, StopReport, SwitchReport } from './event
 import { Execution, type RunLimits, type Stop } from './execution.ts';
 import { writeImage } from './images/hibernation.ts';
 import { type Inspection, inspectMachine } from './inspect.ts';
-import { enterFromHost, type JumpOptions, requestJump, setBootCpu } from './jumping.ts';
+import { enterFromHost, inNeutralMemory, type JumpOptions, requestJump, setBootCpu } from './jumping.ts';
 import { type ImageOptions, Kernel, type KernelHost, type PlaceOptions } from './kernel.ts';
 import { loadProgram } from './loaders/load-program.ts';
 import type { MachineParts } from './machine-parts.ts';
@@ -128,7 +128,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
       const before = parts.currentSlot;
       if (before !== null && !isOver(before)) throw stillHasMachine(before.name, 'use machine.load and machine.jump');
       this.reclaimSlot();
-      const slot = placeAtHome(parts, program, name, windows);
+      const slot = inNeutralMemory(parts, before, () => placeAtHome(parts, program, name, windows));
       parts.clock.current = slot.index;
       parts.clock.foreground = slot.index;
       setBootCpu(parts, slot);

@@ -65,7 +65,9 @@ export function placeAside(
   return withNewSlot(parts, program, name, windows, (slot) => {
     const { destinations, sources } = makeHomeList(parts, slot, windows);
     const sourceOf = new Map<number, number>();
-    destinations.forEach((destination, i) => sourceOf.set(destination, sources[i]));
+    destinations.forEach((destination, i) => {
+      sourceOf.set(destination, sources[i]);
+    });
     for (const { physAddr, bytes } of program.segments) writeAside(parts.memory, sourceOf, physAddr, bytes);
   });
 }

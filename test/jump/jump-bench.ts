@@ -111,7 +111,8 @@ export class JumpBench {
 
   /** What the kernel's own code would be given. To be made afresh when somebody else had the machine. */
   guest(slot: KernelSlot): GuestMachine {
-    return new GuestMachine(this.board(slot), slot);
+    const board = this.board(slot);
+    return new GuestMachine(board, board.slots[slot.index]);
   }
 
   // ---- kernels ----------------------------------------------------------------------------------------------------
@@ -165,8 +166,8 @@ export class JumpBench {
 
   /** As `depart`, for what is already in the leaver's slot. */
   departAsAsked(engine: Engine = this.engine(this.current)): number {
-    const leaver = this.current;
-    const errno = kernelKexec(this.board(leaver), leaver, engine);
+    const board = this.board(this.current);
+    const errno = kernelKexec(board, board.slots[this.current.index], engine);
     this.drain();
     return errno;
   }
@@ -176,8 +177,9 @@ export class JumpBench {
     const { owner } = this.parts.ownership;
     if (owner === HOST) throw new Error('nobody has been given the CPU');
     const slot = this.parts.slots[owner - 1];
-    kernelResume(this.board(slot), slot, engine ?? this.engine(slot));
-    this.board(slot).touchDeadlines();
+    const board = this.board(slot);
+    kernelResume(board, board.slots[slot.index], engine ?? this.engine(slot));
+    board.touchDeadlines();
     this.drain();
     return slot;
   }

@@ -268,3 +268,42 @@ describe('a kernel that goes wrong stops alone', () => {
     expect(machine.find('A').state).toBe('RUNNING');
   });
 });
+
+describe('what comes after the end of a kernel', () => {
+  test('is a new kernel, booted into memory without what the last one left standing', async () => {
+    await using machine = await createMachine({ memory: '4M' });
+    await machine.boot(guest('counter'), { name: 'A', window: [0, '1M'] });
+    await machine.load(guest('counter'), { name: 'B', window: ['1M', '2M'] });
+    const c = await machine.load(guest('thrower'), { name: 'C', window: ['1M', '2M'] });
+    await machine.jump('B');
+    await machine.run({ steps: 5 });
+    await machine.jump(c);
+    expect((await machine.run({ steps: 1 })).reason).toBe('crashed');
+    await machine.boot(guest('counter'), { name: 'D', window: ['2M', '3M'] });
+    await machine.run({ steps: 2 });
+    await machine.jump('B');
+    await machine.run({ steps: 1 });
+    expect(await machine.find('B').read32(machine.find('B').base)).toBe(6);
+    expect(machine.captures.audit()).toEqual([]);
+  });
+
+  test('in real time, a run takes as long as its virtual time, and a pause before it is no backlog', async () => {
+    await using machine = await createMachine({ memory: '4M', clock: 'realtime' });
+    await machine.boot(guest('counter'), { name: 'A' });
+    const started = performance.now();
+    await machine.run({ ticks: 60_000_000 });
+    expect(performance.now() - started).toBeGreaterThan(50);
+  });
+
+  test('machine code is loaded, and refused when it is to run', async () => {
+    const path = join(folder, 'flat.bin');
+    await writeFile(path, new Uint8Array(100).fill(0x90));
+    await using machine = await createMachine({ memory: '4M' });
+    await machine.boot(guest('counter'), { name: 'A', window: [0, '1M'] });
+    const flat = await machine.load(path, { name: 'flat', at: '1M', window: ['1M', '2M'] });
+    expect([...(await flat.read(0x100000, 4))]).toEqual([0x90, 0x90, 0x90, 0x90]);
+    const refusal = await machine.jump(flat).catch((error: KjumpError) => error);
+    expect(refusal).toMatchObject({ code: 'JUMP_REFUSED', details: { errnoName: 'ENOEXEC' } });
+    await machine.run({ steps: 1 });
+  });
+});

@@ -9,6 +9,7 @@ import type { KernelSlot } from '../../../shared/kernel-slot.ts';
 import { readEntryPage } from '../../../shared/kexec/typescript-image.ts';
 import { EntryKind } from '../../../shared/layout/entry-page.ts';
 import { StopCode } from '../../../shared/stop.ts';
+import { hex } from '../../../shared/units.ts';
 import type { Board } from '../../board.ts';
 import { type Engine, EngineStop, type EngineStopValue } from '../engine.ts';
 import { GuestMachine } from './guest-machine.ts';
@@ -34,7 +35,11 @@ export class GuestEngine implements Engine {
   enter(): EngineStopValue {
     const entry = readEntryPage(this.board.memory, this.slot.address('entry'));
     this.slot.set('started', 1);
-    if (entry?.kind === EntryKind.routine) return this.callRoutine();
+    if (entry === null) {
+      const at = this.slot.address('entry');
+      return this.stop(StopCode.badEntry, at, `no engine executes what lies at its entry ${hex(at)}: machine code`);
+    }
+    if (entry.kind === EntryKind.routine) return this.callRoutine();
     return this.guarded((module) => module.start?.(this.guest), STEP_TICKS);
   }
 
