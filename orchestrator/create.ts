@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Where machines come from: nothing, or an image file.
+import { KjumpError } from '../shared/errors.ts';
 import { MachineMemory } from '../shared/machine-memory.ts';
 import { readImage, resumeInto } from './images/hibernation.ts';
 import { Machine } from './machine.ts';
@@ -43,8 +44,21 @@ export async function createMachine(options: MachineOptions = {}): Promise<Machi
 export async function resumeMachine(path: string, options: ResumeOptions = {}): Promise<Machine> {
   checkOptions('resumeMachine', options, RESUME_CHECKS);
   const image = await readImage(path);
-  const saved = (image.metadata as { options: ResolvedOptions }).options;
+  const saved = savedOptions(path, image.metadata);
   const parts = new MachineParts(resumeInto(image), { ...saved, ...options });
   parts.clock.generation += 1;
   return new Machine(parts);
+}
+
+/** The options that the image's metadata carries: whole, or it is no image that this version made. Throws `BAD_IMAGE`. */
+function savedOptions(path: string, metadata: unknown): ResolvedOptions {
+  const expected = Object.keys(resolveOptions({})).sort();
+  const options = (metadata as { options?: unknown } | null)?.options;
+  const actual = typeof options === 'object' && options !== null ? Object.keys(options).sort() : [];
+  if (JSON.stringify(expected) === JSON.stringify(actual)) return options as ResolvedOptions;
+  throw new KjumpError('BAD_IMAGE', `${path} does not say how to make its machine`, {
+    why: "the section metadata lacks the machine's options, or has others",
+    fix: 'resume it with the version of kjump that wrote it',
+    details: { section: 'metadata', expected, actual },
+  });
 }

@@ -5,7 +5,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeImage } from '../../orchestrator/images/hibernation.ts';
 import { createMachine, type KjumpError, type Machine, resumeMachine } from '../../orchestrator/index.ts';
+import { MachineParts } from '../../orchestrator/machine-parts.ts';
+import { geometryOf, resolveOptions } from '../../orchestrator/options.ts';
+import { MachineMemory } from '../../shared/machine-memory.ts';
 
 const guest = (name: string): URL => new URL(`../guests/${name}.ts`, import.meta.url);
 /** Where counter.ts counts: behind the entry page and the bitmap. */
@@ -239,6 +243,21 @@ describe('bad input is refused before anything changes', () => {
     await writeFile(text, 'x'.repeat(5000));
     expect(await codeOf(resumeMachine(text))).toBe('NOT_AN_IMAGE');
     expect((await readFile(text)).length).toBe(5000);
+  });
+
+  test('by resumeMachine, for a whole image that does not say how to make its machine', async () => {
+    const parts = new MachineParts(
+      MachineMemory.create(geometryOf(resolveOptions({ memory: '1M' }))),
+      resolveOptions({}),
+    );
+    parts.memory.format();
+    const path = join(folder, 'nameless.kjump');
+    const { machine, memory, captures } = parts;
+    for (const metadata of [null, {}, { options: { memory: 1 } }]) {
+      await writeImage(path, machine, memory, captures, captures.create(), metadata);
+      const refusal = await resumeMachine(path).catch((error: KjumpError) => error);
+      expect(refusal).toMatchObject({ code: 'BAD_IMAGE', details: { section: 'metadata' } });
+    }
   });
 });
 
