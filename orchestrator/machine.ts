@@ -3,20 +3,19 @@
 // The machine as its user holds it. The machine stands still whenever no call runs it: `boot` and `jump` run it to the first
 // instruction of the kernel that comes in, `run` as far as its limits say. While it stands the host owns the CPU, and loads,
 // captures and compares; nothing here executes a guest instruction.
-import { availableParallelism } from 'node:os';
 import { EventEmitter } from 'eventemitter3';
 import type { Captures } from '../shared/captures.ts';
 import { KjumpError } from '../shared/errors.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { dependents, endKernel, parkedIn } from '../shared/kexec/ending.ts';
 import { KernelState, type KernelStateName } from '../shared/lifecycle.ts';
-import type { Signal, ThreadDescription, ThreadOptions } from '../shared/protocol.ts';
-import { StopReason, stopReasonName } from '../shared/stop.ts';
+import type { ThreadDescription } from '../shared/protocol.ts';
 import { parseSize } from '../shared/units.ts';
 import { callRoutine, type PhysicalCall, type PhysicalCallResult, readPages } from './calling.ts';
+import { Conductor } from './conductor.ts';
 import { diffSnapshots, type SnapshotDiff } from './diff.ts';
 import type { MachineEvents, RunReport, StopReport, SwitchReport } from './events.ts';
-import { Execution, type RunLimits, type Stop } from './execution.ts';
+import type { RunLimits } from './execution.ts';
 import { writeImage } from './images/hibernation.ts';
 import { type Inspection, inspectMachine } from './inspect.ts';
 import { enterFromHost, inNeutralMemory, type JumpOptions, requestJump, setBootCpu } from './jumping.ts';
@@ -24,7 +23,7 @@ import { type ImageOptions, Kernel, type KernelHost, type PlaceOptions } from '.
 import { loadProgram } from './loaders/load-program.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { drawMemory } from './memory-map.ts';
-import { checkOptions, type ResolvedOptions, wholeNumber } from './options.ts';
+import { checkOptions, wholeNumber } from './options.ts';
 import { checkName, prepareKernel } from './place-options.ts';
 import {
   locatePages,
@@ -35,22 +34,18 @@ import {
   placeClone,
   unloadImage,
 } from './placing.ts';
-import { recoverFromDeath } from './recovery.ts';
 import {
   aborted,
   carriesTheMachine,
-  crashed,
   isOver,
   keepsParked,
-  machineClosed,
   nothingToRun,
   refused,
   requireState,
   stillHasMachine,
 } from './refusals.ts';
 import { Snapshot, type SnapshotHost } from './snapshot.ts';
-import { stopReport, TraceReader } from './trace-reader.ts';
-import { WorkerHost } from './worker-host.ts';
+import { stopReport } from './trace-reader.ts';
 
 export interface RunOptions extends RunLimits {
   /** Stops the run at a slice boundary; the call rejects with `ABORTED`. */
@@ -67,31 +62,14 @@ const RUN_CHECKS = {
 
 export class Machine extends EventEmitter<MachineEvents> implements KernelHost, SnapshotHost {
   private readonly parts: MachineParts;
-  private readonly wallZero = Number(process.hrtime.bigint()) / 1000;
-  private readonly reader: TraceReader;
-  private readonly execution: Execution;
-  private readonly host: WorkerHost;
+  private readonly conductor: Conductor;
   private readonly handles = new Map<number, Kernel>();
-  private closed: Promise<void> | null = null;
 
   /** Use `createMachine` or `resumeMachine`. */
   constructor(parts: MachineParts) {
     super();
     this.parts = parts;
-    const { machine, ownership, slots, clock, options } = parts;
-    this.reader = new TraceReader(machine, slots, this);
-    this.host = new WorkerHost(machine, ownership, threadOptions(options, this.wallZero), options.threads, {
-      signal: (signal) => this.onSignal(signal),
-      gone: (slot, error) => this.onThreadGone(slot, error),
-      cannotStart: (error) => this.execution.end(error),
-      spareable: () => this.spareableSlots(),
-    });
-    this.execution = new Execution({
-      ownership,
-      nowTick: () => clock.nowTick(),
-      current: () => clock.current,
-      attach: (slot) => this.host.attach(slot),
-    });
+    this.conductor = new Conductor(parts, this);
   }
 
   // ---- kernels ----------------------------------------------------------------------------------------------------
@@ -132,7 +110,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
       parts.clock.current = slot.index;
       parts.clock.foreground = slot.index;
       setBootCpu(parts, slot);
-      this.settle(await this.execution.burst({ steps: 0 }));
+      await this.conductor.burst({ steps: 0 });
       return this.handle(slot);
     });
   }
@@ -181,7 +159,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
       if (currentSlot !== null && lost.includes(currentSlot)) throw carriesTheMachine(kernel.name, currentSlot.name);
       const [parked] = parkedIn(memory, slots, slot);
       if (parked !== undefined) throw keepsParked(kernel.name, parked.name);
-      for (const gone of [slot, ...lost]) await this.host.detach(gone.index);
+      for (const gone of [slot, ...lost]) await this.conductor.detach(gone.index);
       endKernel(memory, hidden, slots, slot);
     });
   }
@@ -197,16 +175,16 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   /** Runs the machine until a limit, the end of the kernel that has it, or `pause`. */
   async run(options: RunOptions = {}): Promise<RunReport> {
-    this.requireOpen();
+    this.conductor.requireOpen();
     checkOptions('run', options, RUN_CHECKS);
     const { signal, ...limits } = options;
     const current = this.parts.currentSlot;
     if (current === null || isOver(current)) throw nothingToRun(current);
     if (signal?.aborted) throw aborted(signal);
-    const onAbort = () => this.execution.pause();
+    const onAbort = () => this.conductor.pause();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      const report = this.report(await this.execution.run(limits));
+      const report = await this.conductor.run(limits);
       if (signal?.aborted) throw aborted(signal);
       return report;
     } finally {
@@ -216,7 +194,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   /** Stops a run at the next slice boundary; the run settles with the reason `requested`. */
   pause(): void {
-    this.execution.pause();
+    this.conductor.pause();
   }
 
   /**
@@ -230,13 +208,13 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
       if (leaver === null) throw nothingToRun(null);
       const to = target === null ? null : this.find(target).slot;
       const over = isOver(leaver);
-      this.reader.forgetJump();
+      this.conductor.reader.forgetJump();
       if (over) {
         enterFromHost(this.parts, leaver, to);
-        this.reader.enteredFromHost(leaver, to, this.now);
+        this.conductor.reader.enteredFromHost(leaver, to, this.now);
       } else requestJump(leaver, to, options);
-      this.settle(await this.execution.burst({ switches: over ? -1 : 1, steps: 0 }));
-      const { lastRefusal, lastSwitch } = this.reader;
+      await this.conductor.burst({ switches: over ? -1 : 1, steps: 0 });
+      const { lastRefusal, lastSwitch } = this.conductor.reader;
       if (lastSwitch === null) throw refused(lastRefusal, leaver);
       return lastSwitch;
     });
@@ -249,9 +227,9 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     return this.held(() => {
       this.reclaimSlot();
       return callRoutine(this.parts, program, call, async (caller) => {
-        this.reader.forgetJump();
-        this.settle(await this.execution.burst({ switches: 2 }));
-        if (this.reader.lastSwitch === null) throw refused(this.reader.lastRefusal, caller);
+        this.conductor.reader.forgetJump();
+        await this.conductor.burst({ switches: 2 });
+        if (this.conductor.reader.lastSwitch === null) throw refused(this.conductor.reader.lastRefusal, caller);
       });
     });
   }
@@ -319,7 +297,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
   }
 
   describeThread(kernel: Kernel): Promise<ThreadDescription> {
-    return this.host.call(kernel.slot.index, (control) => control.describe());
+    return this.conductor.callThread(kernel.slot.index, (control) => control.describe());
   }
 
   stopReport(kernel: Kernel): StopReport {
@@ -329,72 +307,26 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
   // ---- ends -------------------------------------------------------------------------------------------------------
 
   async powerCut(kernel: Kernel): Promise<void> {
-    await this.host.kill(kernel.slot.index);
+    await this.conductor.kill(kernel.slot.index);
   }
 
   /** Ends every thread. What was not saved is gone. */
   close(): Promise<void> {
-    this.closed ??= this.shutDown();
-    return this.closed;
+    return this.conductor.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  private async shutDown(): Promise<void> {
-    this.execution.end(machineClosed());
-    await this.host.close();
-    this.reader.drain();
-  }
-
-  // ---- what threads say -------------------------------------------------------------------------------------------
-
-  private onSignal(signal: Signal): void {
-    this.reader.drain();
-    if (signal.kind === 'stopped') this.execution.cameBack();
-    if (signal.kind === 'attach') {
-      // A forgetful thread has ended, or will, when its kernel needs another.
-      if (this.parts.options.amnesia) this.host.release(signal.slot);
-      this.attach(signal.slot);
-    }
-  }
-
-  private attach(slot: number): void {
-    this.host.attach(slot).catch((error: Error) => this.execution.end(error));
-  }
-
-  private onThreadGone(slot: number, error: Error | null): void {
-    this.reader.drain();
-    if (!this.parts.ownership.isOwner(slot)) return;
-    if (recoverFromDeath(this.parts, slot, error) === 'attach') {
-      this.attach(slot);
-      return;
-    }
-    this.reader.threadDied(slot, this.now);
-    this.execution.cameBack({ reason: StopReason.crashed, kernel: slot });
-  }
-
-  /** Slots that can do without their thread: whoever is not at work in the CPU's way. */
-  private spareableSlots(): number[] {
-    const { slots, ownership } = this.parts;
-    const busy: number[] = [KernelState.RUNNING, KernelState.QUIESCING];
-    return slots.filter((s) => !busy.includes(s.state) && !ownership.isOwner(s.index)).map((s) => s.index);
-  }
-
   // ---- helpers ----------------------------------------------------------------------------------------------------
 
-  private async held<T>(work: () => Promise<T> | T): Promise<T> {
-    this.requireOpen();
-    return this.execution.held(work);
-  }
-
-  private requireOpen(): void {
-    if (this.closed !== null) throw machineClosed();
+  private held<T>(work: () => Promise<T> | T): Promise<T> {
+    return this.conductor.held(work);
   }
 
   private prepare(what: string, file: string | URL, options: PlaceOptions, whole: boolean) {
-    this.requireOpen();
+    this.conductor.requireOpen();
     return prepareKernel(what, file, options, this.parts.memory.ramPages, whole, this.names());
   }
 
@@ -429,27 +361,6 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     const over = slots.find((slot) => isOver(slot) && slot !== currentSlot && !needed(slot));
     if (over !== undefined) endKernel(memory, hidden, slots, over);
   }
-
-  private settle({ reason, kernel }: Stop): void {
-    this.reader.drain();
-    if (reason === StopReason.crashed)
-      throw crashed(stopReport(this.parts.slots[kernel], this.reader.nameOf(kernel), this.now));
-  }
-
-  private report({ reason, kernel }: Stop): RunReport {
-    this.reader.drain();
-    const { now: tick, switches } = this;
-    const report = { reason: stopReasonName(reason), kernel: this.reader.nameOf(kernel), tick, switches };
-    this.emit('stopped', report);
-    return report;
-  }
 }
 
 const LIVING: readonly KernelStateName[] = ['RUNNING', 'PARKED', 'LOADED'];
-
-function threadOptions(options: ResolvedOptions, wallZero: number): ThreadOptions {
-  const { amnesia, spins, relocation, mode, clock, disk, rtcSeconds } = options;
-  // One core is the working thread's; spinners beyond the others would take its time.
-  const maxSpinners = Math.max(0, availableParallelism() - 1);
-  return { amnesia, spins, maxSpinners, relocation, mode, clock, disk, rtcSeconds, wallZero };
-}
