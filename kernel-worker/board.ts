@@ -4,18 +4,13 @@
 // else makes a device. The board keeps caches only; a new one over the same bytes goes on identically.
 
 import { ConsoleRing } from '../shared/console-ring.ts';
-import { CpuRecord } from '../shared/cpu-record.ts';
 import { assert } from '../shared/errors.ts';
 import { kernelKey } from '../shared/frames.ts';
-import { HiddenPages } from '../shared/hidden-pages.ts';
-import { type KernelSlot, kernelSlots } from '../shared/kernel-slot.ts';
-import { RelocationJournal } from '../shared/kexec/journal.ts';
+import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { deviceOffset } from '../shared/layout/device-map.ts';
 import { KernelState } from '../shared/lifecycle.ts';
-import { MachineClock } from '../shared/machine-clock.ts';
 import type { MachineMemory } from '../shared/machine-memory.ts';
-import { Ownership } from '../shared/ownership.ts';
-import { PhysicalMemory } from '../shared/physical-memory.ts';
+import { MachineViews } from '../shared/machine-views.ts';
 import { DEVICE_NAMES } from '../shared/pm-phases.ts';
 import type { Signal, ThreadOptions } from '../shared/protocol.ts';
 import { TraceRing, TraceType } from '../shared/trace-ring.ts';
@@ -32,16 +27,8 @@ import { Post } from './devices/post.ts';
 import { Rtc } from './devices/rtc.ts';
 import { Uart } from './devices/uart.ts';
 
-export class Board {
-  readonly machine: MachineMemory;
+export class Board extends MachineViews {
   readonly options: ThreadOptions;
-  readonly memory: PhysicalMemory;
-  readonly hidden: HiddenPages;
-  readonly journal: RelocationJournal;
-  readonly ownership: Ownership;
-  readonly slots: readonly KernelSlot[];
-  readonly clock: MachineClock;
-  readonly cpu: CpuRecord;
   readonly bus: Bus;
   readonly pic: Pic;
   readonly uart: Uart;
@@ -58,17 +45,10 @@ export class Board {
   private deadlineStale = true;
 
   constructor(machine: MachineMemory, slotIndex: number, options: ThreadOptions, signal: (signal: Signal) => void) {
-    this.machine = machine;
+    super(machine, kernelKey(slotIndex));
     this.options = options;
     this.signal = signal;
     this.nudge = () => signal({ kind: 'drain' });
-    this.memory = new PhysicalMemory(machine, kernelKey(slotIndex));
-    this.hidden = new HiddenPages(machine, this.memory);
-    this.journal = new RelocationJournal(machine, this.memory);
-    this.ownership = new Ownership(machine);
-    this.slots = kernelSlots(machine);
-    this.clock = new MachineClock(machine);
-    this.cpu = new CpuRecord(machine);
     this.ring = new TraceRing(machine);
 
     const records = machine.region('devices').offset;
@@ -176,8 +156,8 @@ export class Board {
   }
 
   private transmit(byte: number): void {
-    const current = this.slots[this.clock.current];
-    if (current !== undefined) this.writeConsole(current, Uint8Array.of(byte));
+    const current = this.currentSlot;
+    if (current !== null) this.writeConsole(current, Uint8Array.of(byte));
   }
 
   /** Slot of the kernel with this name; undefined if there is none. */
