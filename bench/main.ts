@@ -23,9 +23,10 @@ export async function runBenchmarks(args: readonly string[]): Promise<void> {
   if (json) console.log(JSON.stringify({ schema: 1, results }, null, 2));
 }
 
-function formatResult({ name, value, unit, bound, ratio, boundIs }: Result): string {
+function formatResult({ name, value, unit, bound, ratio, boundIs, reach }: Result): string {
   const figure = `${value} ${unit}`.padStart(12);
-  return `${name.padEnd(24)} ${figure}   ${`${bound} ${unit}`.padStart(12)} ${boundIs.padEnd(42)} × ${ratio}`;
+  const reached = `${value <= reach ? 'within' : 'ABOVE '} ${`${reach} ${unit}`.padStart(10)}`;
+  return `${name.padEnd(22)} ${figure}  ${reached}   ${String(ratio).padStart(8)} × ${bound} ${unit}, ${boundIs}`;
 }
 
 runBenchmarks(process.argv.slice(2)).catch((error: unknown) => {

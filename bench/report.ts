@@ -12,6 +12,8 @@ export interface Result {
   readonly ratio: number;
   /** What the bound is. */
   readonly boundIs: string;
+  /** What the figure must not exceed, in its unit, on two free cores. */
+  readonly reach: number;
 }
 
 export interface BenchOptions {
@@ -21,8 +23,23 @@ export interface BenchOptions {
 
 export type Benchmark = (options: BenchOptions) => Promise<Result[]>;
 
-export function result(name: string, value: number, unit: string, bound: number, boundIs: string): Result {
-  return { name, value: round(value), unit, bound: round(bound), ratio: round(value / bound), boundIs };
+/** A figure with its bound: [bound, what it is], and what it is to reach. */
+export function result(
+  name: string,
+  value: number,
+  unit: string,
+  [bound, boundIs]: readonly [number, string],
+  reach: number,
+): Result {
+  return {
+    name,
+    value: round(value),
+    unit,
+    bound: round(bound),
+    ratio: round(value / bound),
+    boundIs,
+    reach: round(reach),
+  };
 }
 
 const round = (value: number): number => Number(value.toPrecision(4));

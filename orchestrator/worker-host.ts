@@ -25,6 +25,8 @@ export interface ThreadEvents {
   spareable(): number[];
 }
 
+type KernelPool = Piscina<KernelTask<MessagePort>, TaskResult>;
+
 interface Attachment {
   readonly slot: number;
   readonly task: Promise<TaskResult>;
@@ -41,7 +43,8 @@ export class WorkerHost {
   private readonly ownership: Ownership;
   private readonly options: ThreadOptions;
   private readonly events: ThreadEvents;
-  private readonly pool: Piscina<KernelTask<MessagePort>, TaskResult>;
+  private pool: KernelPool | null = null;
+  private readonly warmUp: NodeJS.Immediate;
   private readonly attached = new Map<number, Attachment>();
   /** Of each thread: settles when it has gone and everybody has been told. */
   private readonly settled = new Map<Attachment, Promise<void>>();
@@ -61,21 +64,13 @@ export class WorkerHost {
     this.options = options;
     this.events = events;
     this.threads = threads;
-    this.pool = new Piscina({
-      ...workerEntry(import.meta.url, '../kernel-worker/main', { typescript: true }),
-      // Equal: every thread exists from the start and counts as ready at once.
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // Never more tasks than threads: one can only wait while its thread is being replaced.
-      maxQueue: threads,
-      atomics: 'disabled',
-      recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: 512 },
-    });
-    // Every failure of a thread also rejects its task, where it is dealt with.
-    this.pool.on('error', () => {});
+    // Threads warm up while the caller looks for its kernel, and do not keep it from getting its machine.
+    this.warmUp = setImmediate(() => this.threadPool());
+  }
+
+  private threadPool(): KernelPool {
+    this.pool ??= startPool(this.threads);
+    return this.pool;
   }
 
   /** Gives the slot a thread. Returns when the pool has taken the task; the thread itself says `attached`. */
@@ -96,7 +91,7 @@ export class WorkerHost {
     const abort = new AbortController();
     this.ownership.clearDetach(slot);
     this.ownership.setThread(slot, true);
-    const task = this.pool.run(
+    const task = this.threadPool().run(
       {
         memory: this.machine.memory,
         slot,
@@ -183,7 +178,8 @@ export class WorkerHost {
   async close(): Promise<void> {
     if (this.closing) return;
     this.closing = true;
-    await this.pool.destroy();
+    clearImmediate(this.warmUp);
+    await this.pool?.destroy();
     await Promise.allSettled(this.settled.values());
   }
 }
@@ -197,6 +193,25 @@ function cannotStart(cause: Error): KjumpError {
     fix: 'see the cause; then close this machine',
     cause,
   });
+}
+
+function startPool(threads: number): KernelPool {
+  const pool: KernelPool = new Piscina({
+    ...workerEntry(import.meta.url, '../kernel-worker/main', { typescript: true }),
+    // Equal: every thread exists from the start and counts as ready at once.
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    // Never more tasks than threads: one can only wait while its thread is being replaced.
+    maxQueue: threads,
+    atomics: 'disabled',
+    recordTiming: false,
+    resourceLimits: { maxOldGenerationSizeMb: 512 },
+  });
+  // Every failure of a thread also rejects its task, where it is dealt with.
+  pool.on('error', () => {});
+  return pool;
 }
 
 /** A port that also rings the kernel's bell, so that a blocked thread sees the message. */
