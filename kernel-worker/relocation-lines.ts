@@ -3,7 +3,7 @@
 // Line 10 of the jump: bring the leaver's pages out and the target's in, by walking lists that are their own inverse
 // (relocate_kernel's swap_pages). The journal tells whoever comes after a dead thread what to walk back.
 import { Errno } from '../shared/errno.ts';
-import { KjumpError } from '../shared/errors.ts';
+import { isDamagedList } from '../shared/kexec/entry-list.ts';
 import { listsBetween } from '../shared/kexec/home-lists.ts';
 import type { Jump } from './jump.ts';
 
@@ -15,7 +15,7 @@ export function relocatePages(jump: Jump): number {
   } catch (error) {
     board.journal.revert();
     // A list that the guest has damaged is the guest's mistake, found before its first page moved.
-    if (error instanceof KjumpError && error.code === 'BAD_IMAGE') return Errno.EINVAL;
+    if (isDamagedList(error)) return Errno.EINVAL;
     throw error;
   }
   if (jump.pagesMoved < stopAfter) return 0;

@@ -8,6 +8,7 @@ import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
 import { adoptSlot, contextAt } from '../shared/kexec/context.ts';
 import { endKernel, isPlainCargoOf } from '../shared/kexec/ending.ts';
+import { isDamagedList } from '../shared/kexec/entry-list.ts';
 import { ancestry } from '../shared/kexec/home-lists.ts';
 import { giveHomePages } from '../shared/kexec/home-pages.ts';
 import { walkList } from '../shared/kexec/relocate.ts';
@@ -33,9 +34,14 @@ export interface JumpTarget {
 
 /** Finds the target of a request: the target, or the errno of the refusal. */
 export function findTarget(board: Board, me: KernelSlot): JumpTarget | number {
-  const target = targetOf(board, me);
-  if (typeof target === 'number' || !target.throughImage || me.kexecImage.preserveContext) return target;
-  return plainStaysAtHome(board, me) ? target : Errno.EINVAL;
+  try {
+    const target = targetOf(board, me);
+    if (typeof target === 'number' || !target.throughImage || me.kexecImage.preserveContext) return target;
+    return plainStaysAtHome(board, me) ? target : Errno.EINVAL;
+  } catch (error) {
+    if (isDamagedList(error)) return Errno.EINVAL;
+    throw error;
+  }
 }
 
 /**

@@ -5,6 +5,7 @@
 import { KjumpError } from '../shared/errors.ts';
 import { JUMP_LINES, type JumpLine, LINE, PM_TESTS, type PmTest, Request } from '../shared/jump-lines.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
+import { isPlainCargoOf } from '../shared/kexec/ending.ts';
 import { listsBetween } from '../shared/kexec/home-lists.ts';
 import { homePages } from '../shared/kexec/home-pages.ts';
 import { STACK_TOP_WORD } from '../shared/layout/control-page.ts';
@@ -73,6 +74,12 @@ export function enterFromHost(parts: MachineParts, over: KernelSlot, to: KernelS
     throw new KjumpError('BAD_STATE', `${over.name} is over and cannot say where to go`, {
       why: 'only a running kernel has a loaded image or somebody to go back to',
       fix: 'name the kernel that is to follow',
+    });
+  }
+  if (parts.slots.some((loader) => isPlainCargoOf(loader, to))) {
+    throw new KjumpError('BAD_STATE', `${to.name} cannot follow ${over.name}`, {
+      why: 'it lies in a plain image, which only a jump of the kernel that loaded it brings in',
+      fix: 'name another kernel',
     });
   }
   exchangeFromHost(parts, over, over, to);

@@ -91,6 +91,9 @@ export function readList(memory: PhysicalMemory, head: number, list: PairList, t
   }
 }
 
+/** True for the error of `readList`: where a guest can write the list, it is the guest's mistake. */
+export const isDamagedList = (error: unknown): boolean => error instanceof KjumpError && error.code === 'BAD_IMAGE';
+
 function endless(head: number, listPage: number): KjumpError {
   return new KjumpError('BAD_IMAGE', `the entry list at ${hex(head & PAGE_MASK)} has no end`, {
     why: 'a list of entry words ends with the word 4 (IND_DONE); this one has been damaged since it was loaded',

@@ -168,23 +168,19 @@ describe('kernels that lean on each other', () => {
 
   test('two kernels in one window, parked at one address, are each gone back to by their own child', () => {
     const { bench, a } = booted();
-    const twins = ['c', 'd'].map((name) => bench.load(name, FIRST, FIRST + 60));
-    const children = twins.map((twin) => {
+    const [c, d] = ['c', 'd'].map((name) => bench.load(name, FIRST, FIRST + 60));
+    for (const twin of [c, d, c, d]) {
       expect(bench.jump(twin)).toBe(0);
-      bench.guestLoad(bench.current, FIRST + 4, FIRST + 20);
+      if (!twin.kexecImage.loaded) bench.guestLoad(twin, FIRST + 4, FIRST + 20);
+      const child = bench.parts.slots[twin.kexecImage.target] ?? null;
+      expect(bench.jump(child)).toBe(0);
+      // The child goes back to its parent, which comes to its child again, and leaves it there: parked at the image's address.
       expect(bench.jump()).toBe(0);
-      return bench.current;
-    });
-    expect(twins[0].address('reentry')).toBe(twins[1].address('reentry'));
-    for (const i of [0, 1, 0, 1]) {
-      bench.jump(children[i]);
+      expect(bench.current.name).toBe(twin.name);
       expect(bench.jump()).toBe(0);
-      expect(bench.current.name).toBe(twins[i].name);
-      bench.jump(a);
-      // Parked at their image’s address again, for the next round.
-      bench.jump(twins[i]);
-      bench.jump(children[i]);
+      expect(bench.jump(a)).toBe(0);
     }
+    expect(c.address('reentry')).toBe(d.address('reentry'));
   });
 
   test('the console is in the foreground of a kernel that is entered for the first time', () => {
@@ -199,6 +195,8 @@ describe('kernels that lean on each other', () => {
   test('the host replaces and drops an image that the kernel made, and the kernel one that the host made', () => {
     const { bench, a } = booted();
     const bitmap = () => Buffer.from(bench.memory.read(2 * PAGE, PAGE)).toString('hex');
+    // Nothing may be taken for bits of the bitmap behind its end.
+    bench.memory.write(2 * PAGE + 256 / 8, new Uint8Array(PAGE - 256 / 8).fill(0xff));
     const before = bitmap();
     bench.guestLoad(a, FIRST, END);
     expect(bitmap()).not.toBe(before);
@@ -271,7 +269,7 @@ describe('kernels that lean on each other', () => {
 
   test('the heir of a plain kexec is carried by the image that carried the leaver, and has the leaver’s windows', () => {
     const { bench, a } = booted();
-    bench.guestLoad(a, FIRST, 130);
+    bench.guestLoad(a, FIRST, 100);
     bench.jump();
     const b = bench.current;
     const { windows } = b;

@@ -3,11 +3,11 @@
 // kexec as a running kernel written in TypeScript calls it: load, unload, jump. Its images lie in its own memory, with pages
 // from its own allocator, as on real hardware; nothing of them is hidden from whoever saves that memory.
 import { Errno } from '../../../shared/errno.ts';
-import { KjumpError } from '../../../shared/errors.ts';
 import type { GuestKexec, GuestSegment } from '../../../shared/guest.ts';
 import { Request } from '../../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
 import type { BitmapPages } from '../../../shared/kexec/bitmap-pages.ts';
+import { isDamagedList } from '../../../shared/kexec/entry-list.ts';
 import { kexecEnvironment, loadJumpImage } from '../../../shared/kexec/jump-image.ts';
 import { KEXEC_ARCH_386, KEXEC_PRESERVE_CONTEXT, type KexecRequest } from '../../../shared/kexec/segments.ts';
 import { entryPage, readEntryPage } from '../../../shared/kexec/typescript-image.ts';
@@ -70,7 +70,7 @@ export class SlotKexec implements GuestKexec {
       return loadJumpImage(kexecEnvironment(memory, this.slot, pages), request);
     } catch (error) {
       // The list of the image to be replaced was damaged by the kernel itself.
-      if (error instanceof KjumpError && error.code === 'BAD_IMAGE') return Errno.EINVAL;
+      if (isDamagedList(error)) return Errno.EINVAL;
       throw error;
     }
   }
