@@ -34,7 +34,7 @@ export default async function serveKernel(task: KernelTask<MessagePort>): Promis
     if (result === 'detached' && task.options.amnesia) process.exit(0);
     return result;
   } finally {
-    board.ownership.setThread(task.slot, false);
+    // The thread word is the host's to clear: the slot may have its next thread already.
     board.close();
     task.control.close();
     task.signals.close();
