@@ -17,6 +17,7 @@ import { KernelState } from '../shared/lifecycle.ts';
 import { TraceType } from '../shared/trace-ring.ts';
 import { isPageAligned, PAGE_SIZE, pageIndexOf } from '../shared/units.ts';
 import type { Board } from './board.ts';
+import { resumeConsole } from './console-lines.ts';
 import type { Jump } from './jump.ts';
 import { listsToWalk } from './relocation-lines.ts';
 import { adoptParked, claimSlot, unclaimSlot } from './target.ts';
@@ -107,7 +108,12 @@ export function handOver(jump: Jump): void {
   else board.memory.write32(stackTop, preserve ? pages.controlPage + REENTRY_OFFSET : 0);
   me.set('departures', me.get('departures') + 1);
   me.moveTo(preserve && !byReturn ? KernelState.PARKED : KernelState.OFF);
-  if (!preserve) inheritHome(board, me, slot);
+  if (!preserve) {
+    shutDownDevices(board);
+    // Its console will not be resumed: what waits is said now.
+    resumeConsole(jump);
+    inheritHome(board, me, slot);
+  }
   board.clock.switches += 1;
   board.clock.current = slot.index;
   const { live } = board.ownership;
@@ -170,6 +176,14 @@ function writePageList({ memory }: Board, pages: BorderPages): void {
   [pages.controlPage, pages.controlPage, 0, pages.swapPage].forEach((word, i) => {
     memory.write32(pages.controlPage + PAGE_LIST + 4 * i, word);
   });
+}
+
+/**
+ * Nobody will restore what was frozen: the devices are shut down, children before parents (device_shutdown, reference §3.9). As
+ * the last thing of all, for it cannot be undone.
+ */
+function shutDownDevices({ devices }: Board): void {
+  for (let i = devices.length - 1; i >= 0; i--) devices[i].pm.shutdown?.();
 }
 
 /** After a plain kexec the target stands where the leaver stood: what the leaver kept for others, it keeps now. */

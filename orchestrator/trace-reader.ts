@@ -54,9 +54,17 @@ export class TraceReader {
     this.open.handOver = { ...NO_RECORD, type: TraceType.handOver, a: from.index, b: to?.index ?? -1, tick };
   }
 
-  /** A thread died and could not say so itself. */
+  private console(slot: number, count: number, tick: number): void {
+    const bytes = new ConsoleRing(this.machine, slot).read(count);
+    const text = this.decoder(slot).decode(bytes, { stream: true });
+    this.events.emit('console', { kernel: this.nameOf(slot), text, tick });
+  }
+
+  /** A thread died and could not say so itself, nor announce what it had written last. */
   threadDied(slot: number, tick: number): void {
     this.open = newSwitch();
+    const { unread } = new ConsoleRing(this.machine, slot);
+    if (unread > 0) this.console(slot, unread, tick);
     this.events.emit('crash', stopReport(this.slots[slot], this.nameOf(slot), tick));
   }
 

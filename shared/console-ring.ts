@@ -37,6 +37,11 @@ export class ConsoleRing {
     if (((this.live[this.head] - tail) | 0) >= CONSOLE_RING_BYTES) Atomics.wait(this.live, this.tail, tail, 100);
   }
 
+  /** Bytes written and not read: while nothing is announced, what a kernel wrote that ended before it could say so. */
+  get unread(): number {
+    return (Atomics.load(this.live, this.head) - this.live[this.tail]) | 0;
+  }
+
   /** Takes the next `count` bytes. Host only. */
   read(count: number): Uint8Array {
     const tail = this.live[this.tail];

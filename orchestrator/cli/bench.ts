@@ -7,7 +7,8 @@ import type { Session } from './session.ts';
 import { nodeArguments, runNode } from './subprocesses.ts';
 
 export async function bench({ output, interruption }: Session, args: string[]): Promise<number> {
-  if (import.meta.url.endsWith('.ts')) output.say('From source; `npm run bench` measures the built package, which is faster');
+  if (import.meta.url.endsWith('.ts'))
+    output.say('From source; `npm run bench` measures the built package, which is faster');
   const flags = [...(output.json ? ['--json'] : []), ...args];
   const work = runNode([...nodeArguments('../../bench/main'), ...flags], 'inherit', interruption.signal);
   const { code } = await interruption.guard(work, async () => {});

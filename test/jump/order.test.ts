@@ -131,6 +131,36 @@ test('case 71: no notifier fires in a jump: no device is shut down, there or bac
   expect(calls.flat().filter((call) => call.startsWith('shutdown'))).toEqual([]);
 });
 
+describe('a plain kexec', () => {
+  test('shuts every device down, children before parents, as the last thing that happens to them', () => {
+    const { bench, a } = booted();
+    bench.loadImage(a, 'c', FIRST, END, false);
+    const calls = recordCallbacks(bench.board(a).devices);
+    expect(bench.jump()).toBe(0);
+    expect(calls).toEqual([...DOWN, ...phase('shutdown', reversed)]);
+  });
+
+  test('that is refused shuts nothing down', () => {
+    const { bench, a } = booted();
+    bench.loadImage(a, 'c', FIRST, END, false);
+    const calls = recordCallbacks(bench.board(a).devices);
+    expect(bench.jump(null, { pmTest: 'relocate' })).toBe(Errno.ECANCELED);
+    expect(calls.filter((call) => call.startsWith('shutdown'))).toEqual([]);
+  });
+
+  test('announces what the kernel wrote while its console was suspended, for nobody will resume it', () => {
+    const { bench, a } = booted();
+    bench.loadImage(a, 'c', FIRST, END, false);
+    bench.guest(a).ports.out8(0x3f8, 0x41);
+    bench.forget();
+    expect(bench.jump()).toBe(0);
+    bench.drain();
+    const announced = bench.events.filter(({ type, kernel }) => type === TraceType.console && kernel === a.index);
+    expect(announced.map(({ a: bytes }) => bytes)).toEqual([1]);
+    expect(a.get('consoleHeld')).toBe(0);
+  });
+});
+
 test('case 72: a test depth belongs to the one jump that it was given to, and has no influence on another', () => {
   const { bench, a, b } = booted();
   expect(bench.jump(b, { pmTest: 'core' })).toBe(Errno.ECANCELED);
