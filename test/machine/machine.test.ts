@@ -83,6 +83,21 @@ describe('a machine', () => {
     expect((await machine.jump()).pages).toBe(0);
   });
 
+  test('keeps a shared window in its place: all kernels that declare it see the same bytes', async () => {
+    await using machine = await createMachine({ memory: '4M' });
+    const shared = [['3M', '3100K']] as const;
+    await machine.boot(guest('sharer'), { name: 'A', window: ['1M', '2M'], shared });
+    await machine.run({ steps: 5 });
+    const b = await machine.load(guest('sharer'), { name: 'B', window: ['1M', '2M'], shared });
+    expect((await machine.jump(b)).pages).toBe(256);
+    await machine.run({ steps: 3 });
+    await machine.jump();
+    await machine.run({ steps: 1 });
+    const a = machine.find('A');
+    expect([await a.read32(0x300000), await b.read32(0x300000)]).toEqual([9, 9]);
+    expect([await a.read32(a.base), await b.read32(b.base)]).toEqual([0, 5]);
+  });
+
   test('goes back to a snapshot, and kernels that came later are gone', async () => {
     await using machine = await createMachine({ memory: '4M' });
     await machine.boot(guest('counter'), { name: 'A' });
