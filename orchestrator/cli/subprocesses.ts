@@ -7,10 +7,10 @@ import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { KjumpError } from '../../shared/errors.ts';
+import type { MachineOptions } from '../options.ts';
 import type { Interruption } from './interruption.ts';
 import { machineFlags } from './machine-options.ts';
 import type { Output } from './output.ts';
-import type { ScenarioRun } from './run-scenario.ts';
 
 /** The module with this stem, `.ts` from source and `.js` when built, as arguments for Node. */
 export function nodeArguments(stem: string): string[] {
@@ -65,7 +65,7 @@ export class Subprocesses {
     overrides,
     output,
     interruption,
-  }: { overrides: ScenarioRun['overrides']; output: Output; interruption: Interruption }) {
+  }: { overrides: MachineOptions; output: Output; interruption: Interruption }) {
     this.flags = ['--json', ...outputFlags(output), ...machineFlags(overrides)];
     interruption.signal.addEventListener('abort', () => this.controller.abort(), { once: true });
   }
