@@ -8,6 +8,7 @@ import { Errno } from '../shared/errno.ts';
 import { assert } from '../shared/errors.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { type BorderPages, contextAt, restoreContext, saveContext } from '../shared/kexec/context.ts';
+import { inheritHome } from '../shared/kexec/ending.ts';
 import { homePages } from '../shared/kexec/home-pages.ts';
 import { contextPagesOf } from '../shared/kexec/jump-image.ts';
 import { REENTRY_OFFSET, STACK_TOP_WORD } from '../shared/layout/control-page.ts';
@@ -96,7 +97,11 @@ export function takeBackSave(jump: Jump): number {
 
 // ---- line 11 --------------------------------------------------------------------------------------------------------
 
-/** Past the point of no return: the CPU as the peer must find it, the stack word, the owner store. */
+/**
+ * The CPU as the peer must find it, the stack word, the counters; then the leaver's state, which is the point of no return: if
+ * this thread dies behind it, the host completes what is left (orchestrator/recovery.ts); before it, memory goes back and the
+ * leaver is lost. The clock names the target before that state does, so that the two can be told apart. Then the owner store.
+ */
 export function handOver(jump: Jump): void {
   const { board, me, target, pages, preserve, byReturn } = jump;
   const slot = target?.slot;
@@ -107,19 +112,13 @@ export function handOver(jump: Jump): void {
   if (byReturn) returnToCaller(board, slot);
   else board.memory.write32(stackTop, preserve ? pages.controlPage + REENTRY_OFFSET : 0);
   me.set('departures', me.get('departures') + 1);
-  me.moveTo(preserve && !byReturn ? KernelState.PARKED : KernelState.OFF);
   if (!preserve) {
     shutDownDevices(board);
     // Its console will not be resumed: what waits is said now.
     resumeConsole(jump);
-    inheritHome(board, me, slot);
   }
-  board.clock.switches += 1;
-  board.clock.current = slot.index;
   const { live } = board.ownership;
   if (live[LIVE.switchesLeft] > 0) live[LIVE.switchesLeft] -= 1;
-  // Read before the store: afterwards the slot is the new owner's.
-  const hasThread = board.ownership.hasThread(slot.index);
   board.trace(
     TraceType.handOver,
     me.index,
@@ -130,12 +129,16 @@ export function handOver(jump: Jump): void {
     jump.pagesMoved,
     preserve ? 0 : 1,
   );
+  board.clock.switches += 1;
+  board.clock.current = slot.index;
+  me.moveTo(preserve && !byReturn ? KernelState.PARKED : KernelState.OFF);
+  if (!preserve) inheritHome(board.hidden, board.slots, me, slot);
   // A forgetful thread leaves its slot with the CPU: whoever hands it back asks for another thread.
   if (board.options.amnesia) board.ownership.setThread(me.index, false);
-  // No call lies between the end of the journal and the owner store: a thread that dies here has done both or neither.
   board.journal.close();
   board.ownership.giveToKernel(slot.index);
-  if (!hasThread) board.signal({ kind: 'attach', slot: slot.index });
+  // Read after the store: a thread that ends meanwhile is missed by the host or by this line, never by both.
+  if (!board.ownership.hasThread(slot.index)) board.signal({ kind: 'attach', slot: slot.index });
 }
 
 /** Registers at the peer's first instruction. Only ESP, [ESP], flat segments, paging off and IF = DF = 0 are a contract. */
@@ -184,17 +187,6 @@ function writePageList({ memory }: Board, pages: BorderPages): void {
  */
 function shutDownDevices({ devices }: Board): void {
   for (let i = devices.length - 1; i >= 0; i--) devices[i].pm.shutdown?.();
-}
-
-/** After a plain kexec the target stands where the leaver stood: what the leaver kept for others, it keeps now. */
-function inheritHome({ hidden, slots }: Board, me: KernelSlot, heir: KernelSlot): void {
-  heir.set('homeHead', me.get('homeHead'));
-  heir.set('parent', me.get('parent'));
-  me.set('homeHead', 0);
-  me.set('parent', -1);
-  // The image that brought the leaver carries the heir now.
-  for (const { kexecImage } of slots) if (kexecImage.target === me.index) kexecImage.target = heir.index;
-  hidden.handOn(hidden.of(me.index), heir.index);
 }
 
 /** A called function ends with a plain `ret`: it pops the caller's re-entry address, and ESP points one word above. */

@@ -27,7 +27,7 @@ export default async function serveKernel(task: KernelTask<MessagePort>): Promis
     }),
   };
   Comlink.expose(control, endpoint);
-  signal({ kind: 'attached' });
+  signal({ kind: 'attached', threadId });
   try {
     const result = await loop.run();
     // Ends this worker, module state and all; the pool starts another.

@@ -13,7 +13,6 @@ export function relocatePages(jump: Jump): number {
   try {
     jump.pagesMoved = board.journal.walk(listsToWalk(jump), pages?.swapPage ?? 0, board.options.relocation, stopAfter);
   } catch (error) {
-    board.journal.revert();
     // A list that the guest has damaged is the guest's mistake, found before its first page moved.
     if (isDamagedList(error)) return Errno.EINVAL;
     throw error;

@@ -193,8 +193,10 @@ export class RunLoop {
     const { board } = this;
     if (board.options.clock !== 'realtime') return;
     const ahead = board.clock.nowTick() - board.wallNow() * 1000 - this.paceTicks;
-    if (ahead > AHEAD_TICKS) {
-      board.ownership.waitForBell(this.slot.index, board.ownership.bell(this.slot.index), 0, 0, ahead / 1e6);
-    }
+    if (ahead <= AHEAD_TICKS) return;
+    const bell = board.ownership.bell(this.slot.index);
+    // The wish is stored before the bell is rung: either it is seen here, or the bell is no longer the one that was read.
+    if (Atomics.load(this.live, LIVE.stopRequest) !== 0) return;
+    board.ownership.waitForBell(this.slot.index, bell, 0, 0, ahead / 1e6);
   }
 }

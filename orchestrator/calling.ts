@@ -11,6 +11,7 @@ import { KernelState } from '../shared/lifecycle.ts';
 import { hex, PAGE_SIZE, pageIndexOf, parseSize, type Size } from '../shared/units.ts';
 import type { Program } from './loaders/program.ts';
 import type { MachineParts } from './machine-parts.ts';
+import { checkOptions, checkSpan, wholeNumber } from './options.ts';
 import { locatePages, placeAside } from './placing.ts';
 
 export const REGISTERS = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi', 'eip', 'eflags'] as const;
@@ -31,6 +32,23 @@ export interface PhysicalCallResult {
   readonly registers: Readonly<Record<RegisterName, number>>;
   /** One for each of `read`. */
   readonly memory: readonly Uint8Array[];
+}
+
+const anything = (): null => null;
+const CALL_CHECKS: Readonly<Record<keyof PhysicalCall, (value: unknown) => string | null>> = {
+  at: anything,
+  size: anything,
+  registers: anything,
+  read: (value) => (Array.isArray(value) ? null : 'a list of { physAddr, length }'),
+};
+const word = wholeNumber(-(2 ** 31), 2 ** 32 - 1);
+const REGISTER_CHECKS = Object.fromEntries(REGISTERS.map((name) => [name, word])) as Record<RegisterName, typeof word>;
+
+/** Throws `BAD_OPTION`. */
+export function checkCall(call: PhysicalCall): void {
+  checkOptions('callPhysical', call, CALL_CHECKS);
+  if (call.registers !== undefined) checkOptions('callPhysical registers', call.registers, REGISTER_CHECKS);
+  for (const span of call.read ?? []) checkSpan('callPhysical read', span?.physAddr, span?.length);
 }
 
 /** `run` gives the machine the CPU until the caller has it back. */

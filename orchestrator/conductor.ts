@@ -6,14 +6,15 @@ import { availableParallelism } from 'node:os';
 import type { Remote } from 'comlink';
 import type { EventEmitter } from 'eventemitter3';
 import { KernelState } from '../shared/lifecycle.ts';
+import { HOST } from '../shared/ownership.ts';
 import type { KernelControl, Signal, ThreadOptions } from '../shared/protocol.ts';
-import { StopReason, stopReasonName } from '../shared/stop.ts';
+import { StopReason, type StopReasonValue, stopReasonName } from '../shared/stop.ts';
 import type { MachineEvents, RunReport } from './events.ts';
 import { Execution, type RunLimits, type Stop } from './execution.ts';
 import type { MachineParts } from './machine-parts.ts';
 import type { ResolvedOptions } from './options.ts';
 import { recoverFromDeath } from './recovery.ts';
-import { crashed, machineClosed } from './refusals.ts';
+import { crashed, isOver, machineClosed, nothingToRun } from './refusals.ts';
 import { stopReport, TraceReader } from './trace-reader.ts';
 import { WorkerHost } from './worker-host.ts';
 
@@ -40,6 +41,7 @@ export class Conductor {
       ownership,
       nowTick: () => clock.nowTick(),
       current: () => clock.current,
+      over: () => this.over(),
       attach: (slot) => this.host.attach(slot),
     });
   }
@@ -78,6 +80,10 @@ export class Conductor {
     this.execution.pause();
   }
 
+  get isClosed(): boolean {
+    return this.closed !== null;
+  }
+
   requireOpen(): void {
     if (this.closed !== null) throw machineClosed();
   }
@@ -113,27 +119,37 @@ export class Conductor {
 
   private onSignal(signal: Signal): void {
     this.reader.drain();
-    if (signal.kind === 'stopped') this.execution.cameBack();
-    if (signal.kind === 'attach') {
-      // A forgetful thread has ended, or will, when its kernel needs another.
-      if (this.parts.options.amnesia) this.host.release(signal.slot);
-      this.attach(signal.slot);
-    }
+    if (signal.kind === 'stopped' || signal.kind === 'attach') this.look();
   }
 
-  private attach(slot: number): void {
-    this.host.attach(slot).catch((error: Error) => this.execution.end(error));
+  /**
+   * Where is the CPU? Threads say that it moved, and may die before they can: the owner word decides what there is to do, so
+   * that no signal can be lost, come late or come twice.
+   */
+  private look(): void {
+    const { ownership } = this.parts;
+    const { owner } = ownership;
+    if (owner === HOST) this.execution.cameBack();
+    else if (!ownership.hasThread(owner - 1)) {
+      this.host.attach(owner - 1).catch((error: Error) => this.execution.end(error));
+    }
   }
 
   private onThreadGone(slot: number, error: Error | null): void {
     this.reader.drain();
-    if (!this.parts.ownership.isOwner(slot)) return;
-    if (recoverFromDeath(this.parts, slot, error) === 'attach') {
-      this.attach(slot);
-      return;
+    const { ownership, clock } = this.parts;
+    if (ownership.isOwner(slot) && recoverFromDeath(this.parts, slot, error)) {
+      this.reader.threadDied(slot, clock.nowTick());
     }
-    this.reader.threadDied(slot, this.parts.clock.nowTick());
-    this.execution.cameBack({ reason: StopReason.crashed, kernel: slot });
+    this.look();
+  }
+
+  /** Why the kernel that has the machine cannot run: null if it can. Throws `BAD_STATE` if there is none. */
+  private over(): StopReasonValue | null {
+    const slot = this.parts.currentSlot;
+    if (slot === null || slot.state === KernelState.EMPTY) throw nothingToRun(null);
+    if (!isOver(slot)) return null;
+    return slot.state === KernelState.CRASHED ? StopReason.crashed : StopReason.powerOff;
   }
 
   /** Slots that can do without their thread: whoever is not at work in the CPU's way. */

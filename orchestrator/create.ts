@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
 // Where machines come from: nothing, or an image file.
+import { access, constants } from 'node:fs/promises';
 import { KjumpError } from '../shared/errors.ts';
 import { MachineMemory } from '../shared/machine-memory.ts';
 import { readImage, resumeInto } from './images/hibernation.ts';
 import { Machine } from './machine.ts';
 import { MachineParts } from './machine-parts.ts';
 import {
+  aPath,
   checkOptions,
+  checkPath,
   geometryOf,
   type MachineOptions,
   oneOf,
   type ResolvedOptions,
   resolveOptions,
+  trueOrFalse,
   wholeNumber,
 } from './options.ts';
 
@@ -21,14 +25,16 @@ export type ResumeOptions = Partial<Pick<ResolvedOptions, 'threads' | 'disk' | '
 
 const RESUME_CHECKS = {
   threads: wholeNumber(1, 64),
-  disk: () => null,
+  disk: (value: unknown) => (value === null ? null : aPath(value)),
   clock: oneOf('virtual', 'realtime'),
   spins: wholeNumber(0, 10_000_000),
-  amnesia: () => null,
+  amnesia: trueOrFalse,
 };
-/** A machine with no kernel yet. Throws `BAD_OPTION` or `BAD_SIZE`. */
+
+/** A machine with no kernel yet. Throws `BAD_OPTION`, `BAD_SIZE`, or `NO_SUCH_FILE` for a disk that cannot be used. */
 export async function createMachine(options: MachineOptions = {}): Promise<Machine> {
   const resolved = resolveOptions(options);
+  await requireDisk(options.disk);
   const parts = new MachineParts(MachineMemory.create(geometryOf(resolved)), resolved);
   parts.memory.format();
   parts.clock.seed = resolved.seed;
@@ -42,10 +48,13 @@ export async function createMachine(options: MachineOptions = {}): Promise<Machi
  * `NOT_AN_IMAGE`, `BAD_IMAGE` before anything is made.
  */
 export async function resumeMachine(path: string, options: ResumeOptions = {}): Promise<Machine> {
+  checkPath('resumeMachine', path);
   checkOptions('resumeMachine', options, RESUME_CHECKS);
+  await requireDisk(options.disk);
   const image = await readImage(path);
   const saved = savedOptions(path, image.metadata);
-  const parts = new MachineParts(resumeInto(image), { ...saved, ...options });
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const parts = new MachineParts(resumeInto(image), { ...saved, ...given });
   parts.clock.generation += 1;
   return new Machine(parts);
 }
@@ -61,4 +70,18 @@ function savedOptions(path: string, metadata: unknown): ResolvedOptions {
     fix: 'resume it with the version of kjump that wrote it',
     details: { section: 'metadata', expected, actual },
   });
+}
+
+/** A disk that the caller names must be there; of one that an image names only its kernel's transfers fail. */
+async function requireDisk(disk: string | null | undefined): Promise<void> {
+  if (disk === undefined || disk === null) return;
+  try {
+    await access(disk, constants.R_OK | constants.W_OK);
+  } catch (cause) {
+    throw new KjumpError('NO_SUCH_FILE', `${disk} cannot be the disk`, {
+      why: (cause as Error).message,
+      fix: 'give a file that can be read and written; its size is that of the disk',
+      cause,
+    });
+  }
 }

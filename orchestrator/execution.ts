@@ -30,6 +30,8 @@ export interface ExecutionParts {
   readonly nowTick: () => number;
   /** Slot of the kernel that has the machine. */
   readonly current: () => number;
+  /** Why that kernel cannot run; null if it can. */
+  readonly over: () => StopReasonValue | null;
   readonly attach: (slot: number) => Promise<void>;
 }
 
@@ -97,16 +99,25 @@ export class Execution {
 
   private slice(): Promise<Stop> | Stop {
     if (this.ended !== null) throw this.ended;
+    // Whoever made the run pause may have ended the kernel that it was for.
+    const over = this.parts.over();
+    if (over !== null) return { reason: over, kernel: this.parts.current() };
     const asked = this.wanted > 0 || this.pauseAsked;
     return asked ? { reason: StopReason.requested, kernel: this.parts.current() } : this.giveCpu();
   }
 
-  /** While held: lets the machine run under limits of its own; those of the run under way are kept. */
+  /**
+   * While held: lets the machine run under limits of its own; those of the run under way are kept. Who wants the machine
+   * meanwhile waits for the end of it.
+   */
   async burst(limits: RunLimits): Promise<Stop> {
     const kept = [this.live[LIVE.switchesLeft], this.live[LIVE.stepsLeft], this.limitTick[0]];
     this.setLimits(limits);
     try {
-      return await this.giveCpu();
+      for (;;) {
+        const stop = await this.giveCpu();
+        if (stop.reason !== StopReason.requested) return stop;
+      }
     } finally {
       [this.live[LIVE.switchesLeft], this.live[LIVE.stepsLeft], this.limitTick[0]] = kept;
     }
@@ -116,9 +127,10 @@ export class Execution {
   private async giveCpu(): Promise<Stop> {
     const { ownership } = this.parts;
     const slot = this.parts.current();
+    // Before the wait for a thread: what is asked for from here on is meant for this burst.
+    Atomics.store(this.live, LIVE.stopRequest, 0);
     if (!ownership.hasThread(slot)) await this.parts.attach(slot);
     if (this.ended !== null) throw this.ended;
-    Atomics.store(this.live, LIVE.stopRequest, 0);
     const stopped = new Promise<Stop>((resolve, reject) => {
       this.waiter = { resolve, reject };
     });
@@ -126,13 +138,11 @@ export class Execution {
     return stopped;
   }
 
-  /** The CPU is the host's again; why, the live words say. */
-  cameBack(
-    stop: Stop = { reason: this.live[LIVE.stopReason] as StopReasonValue, kernel: this.live[LIVE.stopKernel] },
-  ): void {
-    const { waiter } = this;
+  /** The CPU is the host's again; why, the live words say. May be called whenever the host owns the CPU. */
+  cameBack(): void {
+    const { waiter, live } = this;
     this.waiter = null;
-    waiter?.resolve(stop);
+    waiter?.resolve({ reason: live[LIVE.stopReason] as StopReasonValue, kernel: live[LIVE.stopKernel] });
   }
 
   /** The machine is over, or cannot go on: whoever waits hears it. */
@@ -145,6 +155,9 @@ export class Execution {
 
   private interrupt(): void {
     Atomics.store(this.live, LIVE.stopRequest, 1);
+    // The owner may be waiting for the wall clock.
+    const { owner } = this.parts.ownership;
+    if (owner !== HOST) this.parts.ownership.ring(owner - 1);
   }
 
   private setLimits({ ticks, steps, switches }: RunLimits): void {

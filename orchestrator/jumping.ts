@@ -14,6 +14,7 @@ import { CPU_RECORD_BYTES } from '../shared/machine-memory.ts';
 import { DEVICE_NAMES, PM_PHASES, type PmPhase } from '../shared/pm-phases.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { checkOptions, oneOf, wholeNumber } from './options.ts';
+import { isOver } from './refusals.ts';
 
 /** Where a jump is to fail, for tests of everything that must then be undone. */
 export interface FaultPlan {
@@ -42,11 +43,16 @@ const FAULT_CHECKS = {
   errno: wholeNumber(1, 4095),
 };
 
+function checkFault(failAt: FaultPlan): void {
+  checkOptions('jump failAt', failAt, FAULT_CHECKS);
+  if (failAt.line === undefined) checkOptions('jump failAt', { ...failAt, line: null }, FAULT_CHECKS);
+}
+
 /** Leaves the request in the leaver's slot. Throws `BAD_OPTION` with nothing changed. */
 export function requestJump(leaver: KernelSlot, to: KernelSlot | null, options: JumpOptions): void {
   checkOptions('jump', options, JUMP_CHECKS);
   const { pmTest, failAt } = options;
-  if (failAt !== undefined) checkOptions('jump failAt', failAt, FAULT_CHECKS);
+  if (failAt !== undefined) checkFault(failAt);
   leaver.set('requestTarget', to?.index ?? -1);
   leaver.set('request', Request.jump);
   leaver.set('pmTest', pmTest === undefined ? 0 : PM_TESTS.indexOf(pmTest) + 1);
@@ -74,6 +80,12 @@ export function enterFromHost(parts: MachineParts, over: KernelSlot, to: KernelS
     throw new KjumpError('BAD_STATE', `${over.name} is over and cannot say where to go`, {
       why: 'only a running kernel has a loaded image or somebody to go back to',
       fix: 'name the kernel that is to follow',
+    });
+  }
+  if (isOver(to)) {
+    throw new KjumpError('BAD_STATE', `${to.name} cannot have the machine: it is over`, {
+      why: to.stopText,
+      fix: 'name a kernel that is LOADED or PARKED, boot one, or restore a snapshot',
     });
   }
   if (parts.slots.some((loader) => isPlainCargoOf(loader, to))) {

@@ -59,7 +59,7 @@ export class Kernel {
   get slot(): KernelSlot {
     if (this.isGone) {
       throw new KjumpError('NO_SUCH_KERNEL', `kernel ${this.name} is gone`, {
-        why: 'it was unloaded, replaced, or a restore went back to before it was loaded',
+        why: 'it was removed, unloaded or replaced, or a restore went back to before it was loaded',
         fix: 'load it again, or look at machine.kernels',
       });
     }
@@ -143,5 +143,10 @@ export class Kernel {
   /** Ends its thread at once, wherever it is. A parked kernel loses nothing; a running one is CRASHED. */
   powerCut(): Promise<void> {
     return this.host.powerCut(this);
+  }
+
+  /** A handle is its name and state; the machine behind it is no JSON. */
+  toJSON(): { name: string; state: KernelStateName } {
+    return { name: this.name, state: this.state };
   }
 }

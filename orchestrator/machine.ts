@@ -4,14 +4,14 @@
 // instruction of the kernel that comes in, `run` as far as its limits say. While it stands the host owns the CPU, and loads,
 // captures and compares; nothing here executes a guest instruction.
 import { EventEmitter } from 'eventemitter3';
-import type { Captures } from '../shared/captures.ts';
+import type { CaptureId, Captures } from '../shared/captures.ts';
 import { KjumpError } from '../shared/errors.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { dependents, endKernel, parkedIn } from '../shared/kexec/ending.ts';
 import { KernelState, type KernelStateName } from '../shared/lifecycle.ts';
 import type { ThreadDescription } from '../shared/protocol.ts';
 import { parseSize } from '../shared/units.ts';
-import { callRoutine, type PhysicalCall, type PhysicalCallResult, readPages } from './calling.ts';
+import { callRoutine, checkCall, type PhysicalCall, type PhysicalCallResult, readPages } from './calling.ts';
 import { Conductor } from './conductor.ts';
 import { diffSnapshots, type SnapshotDiff } from './diff.ts';
 import type { MachineEvents, RunReport, StopReport, SwitchReport } from './events.ts';
@@ -23,8 +23,8 @@ import { type ImageOptions, Kernel, type KernelHost, type PlaceOptions } from '.
 import { loadProgram } from './loaders/load-program.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { drawMemory } from './memory-map.ts';
-import { checkOptions, wholeNumber } from './options.ts';
-import { checkName, prepareKernel } from './place-options.ts';
+import { checkOptions, checkPath, checkSpan, wholeNumber } from './options.ts';
+import { checkName, imageOptions, prepareKernel } from './place-options.ts';
 import {
   locatePages,
   overlapsAnother,
@@ -40,6 +40,7 @@ import {
   isOver,
   keepsParked,
   nothingToRun,
+  notOfThisMachine,
   refused,
   requireState,
   stillHasMachine,
@@ -52,12 +53,12 @@ export interface RunOptions extends RunLimits {
   readonly signal?: AbortSignal;
 }
 
-const anything = (): null => null;
+const SIGNAL = (value: unknown): string | null => (value instanceof AbortSignal ? null : 'an AbortSignal');
 const RUN_CHECKS = {
   ticks: wholeNumber(0, Number.MAX_SAFE_INTEGER),
   steps: wholeNumber(0, 2 ** 31 - 1),
   switches: wholeNumber(0, 2 ** 31 - 1),
-  signal: anything,
+  signal: SIGNAL,
 };
 
 export class Machine extends EventEmitter<MachineEvents> implements KernelHost, SnapshotHost {
@@ -128,8 +129,9 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     });
   }
 
-  async loadImage(loader: Kernel, file: string | URL, { preserve = true, ...options }: ImageOptions): Promise<Kernel> {
-    const { program, windows, name } = await this.prepare('kernel.load', file, options, false);
+  async loadImage(loader: Kernel, file: string | URL, options: ImageOptions): Promise<Kernel> {
+    const { preserve, place } = imageOptions(options);
+    const { program, windows, name } = await this.prepare('kernel.load', file, place, false);
     return this.held(() => {
       const slot = requireState(loader, 'load', LIVING);
       this.reclaimSlot();
@@ -166,6 +168,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   readKernel(kernel: Kernel, physAddr: number, length: number): Promise<Uint8Array> {
     return this.held(() => {
+      checkSpan('kernel.read', physAddr, length);
       const pageOf = locatePages(this.parts, kernel.slot, this.parts.currentSlot);
       return readPages(this.parts, pageOf, physAddr, length);
     });
@@ -215,13 +218,14 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
       } else requestJump(leaver, to, options);
       await this.conductor.burst({ switches: over ? -1 : 1, steps: 0 });
       const { lastRefusal, lastSwitch } = this.conductor.reader;
-      if (lastSwitch === null) throw refused(lastRefusal, leaver);
+      if (lastSwitch === null) throw refused(lastRefusal, leaver, options.failAt !== undefined);
       return lastSwitch;
     });
   }
 
   /** Calls a function at a physical address from the kernel that has the machine, paging off, and comes back. */
   async callPhysical(file: string | URL, call: PhysicalCall): Promise<PhysicalCallResult> {
+    checkCall(call);
     const at = parseSize(call.at, 'at');
     const program = await loadProgram(file, { base: at, at, routine: true });
     return this.held(() => {
@@ -250,24 +254,27 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     return this.held(() => {
       const { captures, clock, slots, ownership } = this.parts;
       const { generation } = clock;
-      captures.restore(snapshot.capture);
+      captures.restore(this.own(snapshot).capture);
       // Threads drop what they derived from the bytes when the generation is not the one they know.
       clock.generation = generation + 1;
       for (const slot of slots) ownership.ring(slot.index);
     });
   }
 
-  release(snapshot: Snapshot): Promise<void> {
-    return this.held(() => this.parts.captures.release(snapshot.capture));
+  /** A closed machine has nothing to give back to. */
+  async release(capture: CaptureId): Promise<void> {
+    if (!this.conductor.isClosed) await this.held(() => this.parts.captures.release(capture));
   }
 
   diff(before: Snapshot, after: Snapshot): SnapshotDiff {
-    return diffSnapshots(this.parts.machine, this.parts.captures, before, after);
+    return diffSnapshots(this.parts.machine, this.parts.captures, this.own(before), this.own(after));
   }
 
-  save(snapshot: Snapshot, path: string): Promise<{ bytes: number; pages: number }> {
+  async save(snapshot: Snapshot, path: string): Promise<{ bytes: number; pages: number }> {
+    checkPath('save', path);
+    const { capture } = this.own(snapshot);
     const { machine, memory, captures, options } = this.parts;
-    return writeImage(path, machine, memory, captures, snapshot.capture, { options });
+    return writeImage(path, machine, memory, captures, capture, { options });
   }
 
   get captures(): Captures {
@@ -276,9 +283,10 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   /** Writes the whole machine to an image file, atomically; `resumeMachine` goes on from it, in another process too. */
   async hibernate(path: string): Promise<{ bytes: number; pages: number }> {
+    checkPath('hibernate', path);
     const snapshot = await this.snapshot('hibernate');
     try {
-      return await this.save(snapshot, path);
+      return await snapshot.save(path);
     } finally {
       await snapshot.release();
     }
@@ -293,7 +301,10 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   /** A picture of physical memory: whose contents are where. `width` is in cells. */
   memoryMap(width?: number): Promise<string> {
-    return this.held(() => drawMemory(this.parts, width));
+    return this.held(() => {
+      checkOptions('memoryMap', { width }, { width: wholeNumber(1, 1000) });
+      return drawMemory(this.parts, width);
+    });
   }
 
   describeThread(kernel: Kernel): Promise<ThreadDescription> {
@@ -334,9 +345,18 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     return this.kernels.map(({ name }) => name);
   }
 
-  /** The kernel with this handle or name. Throws `NO_SUCH_KERNEL`. */
+  /** The snapshot, if it is one of this machine. Throws `BAD_STATE`. */
+  private own(snapshot: Snapshot): Snapshot {
+    if (snapshot instanceof Snapshot && snapshot.isOf(this)) return snapshot;
+    throw notOfThisMachine('the snapshot', 'take one with machine.snapshot()');
+  }
+
+  /** The kernel with this handle or name. Throws `NO_SUCH_KERNEL`, or `BAD_STATE` for a kernel of another machine. */
   find(kernel: Kernel | string): Kernel {
-    if (kernel instanceof Kernel) return kernel;
+    if (kernel instanceof Kernel) {
+      if (kernel.slot === this.parts.slots[kernel.index]) return kernel;
+      throw notOfThisMachine(`kernel ${kernel.name}`, 'name a kernel of machine.kernels');
+    }
     const found = this.kernels.find(({ name }) => name === kernel);
     if (found !== undefined) return found;
     throw new KjumpError('NO_SUCH_KERNEL', `there is no kernel ${JSON.stringify(kernel)}`, {

@@ -2,6 +2,7 @@
 //
 // The options of a machine: defaults, checks, and the geometry that follows. Unknown names are refused, so that a misspelt
 // option is never silently a default.
+import { resolve } from 'node:path';
 import { KjumpError } from '../shared/errors.ts';
 import type { MachineGeometry } from '../shared/machine-memory.ts';
 import { formatSize, PAGE_SIZE, pagesIn, parseSize, type Size } from '../shared/units.ts';
@@ -53,6 +54,8 @@ const DEFAULT_RTC_SECONDS = 1_217_073_604;
 /** Everything that is not frames: tables, rings, slots. */
 const OVERHEAD_BYTES = 16 * 1024 ** 2;
 const BUFFER_BYTES = 2 ** 31 - 65536;
+const ADDRESSES = 2 ** 32;
+const LONGEST_READ = 2 ** 30;
 
 const CHECKS: Readonly<Record<keyof MachineOptions, (value: unknown) => string | null>> = {
   memory: () => null,
@@ -63,8 +66,8 @@ const CHECKS: Readonly<Record<keyof MachineOptions, (value: unknown) => string |
   clock: oneOf('virtual', 'realtime'),
   relocation: oneOf('exchange', 'copy'),
   mode: oneOf('repaired', 'strict'),
-  amnesia: (value) => (typeof value === 'boolean' ? null : 'true or false'),
-  disk: (value) => (typeof value === 'string' && value !== '' ? null : 'the path of a file'),
+  amnesia: trueOrFalse,
+  disk: aPath,
   rtcSeconds: wholeNumber(0, 2 ** 32 - 1),
   spins: wholeNumber(0, 10_000_000),
 };
@@ -97,7 +100,8 @@ export function resolveOptions(options: MachineOptions): ResolvedOptions {
     relocation: options.relocation ?? 'exchange',
     mode: options.mode ?? 'repaired',
     amnesia: options.amnesia ?? false,
-    disk: options.disk ?? null,
+    // Absolute: an image is resumed from anywhere.
+    disk: options.disk === undefined ? null : resolve(options.disk),
     rtcSeconds: options.rtcSeconds ?? DEFAULT_RTC_SECONDS,
     spins: options.spins ?? 20_000,
   };
@@ -115,12 +119,46 @@ export function checkOptions<T extends object>(
       fix: `the options are ${Object.keys(checks).join(', ')}`,
     });
   };
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new KjumpError('BAD_OPTION', `${what}: ${shown(options)} cannot be its options`, {
+      why: 'options are given as an object',
+      fix: `the options are ${Object.keys(checks).join(', ')}`,
+    });
+  }
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(checks, name)) refuse(name, 'there is no such option');
     if (value === undefined) continue;
     const expected = checks[name as keyof T](value);
-    if (expected !== null) refuse(name, `${JSON.stringify(value)} is not ${expected}`);
+    if (expected !== null) refuse(name, `${shown(value)} is not ${expected}`);
   }
+}
+
+/** A value as its writer would know it again: texts in quotes, NaN and bigint too. */
+function shown(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** Refuses a stretch of physical memory that is none. Throws `BAD_OPTION`. */
+export function checkSpan(what: string, physAddr: number, length: number): void {
+  const longest = Math.min(LONGEST_READ, ADDRESSES - physAddr);
+  checkOptions(
+    what,
+    { physAddr: physAddr ?? null, length: length ?? null },
+    { physAddr: wholeNumber(0, ADDRESSES - 1), length: wholeNumber(0, longest) },
+  );
+}
+
+/** Refuses what is no path. Throws `BAD_OPTION`. */
+export function checkPath(what: string, path: unknown): void {
+  checkOptions(what, { path: path ?? null }, { path: aPath });
+}
+
+export function aPath(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? null : 'the path of a file';
+}
+
+export function trueOrFalse(value: unknown): string | null {
+  return typeof value === 'boolean' ? null : 'true or false';
 }
 
 export function wholeNumber(from: number, to: number): (value: unknown) => string | null {

@@ -5,23 +5,25 @@ import { KjumpError } from '../shared/errors.ts';
 import type { PageWindow } from '../shared/kernel-slot.ts';
 import { bitmapBytes } from '../shared/kexec/typescript-image.ts';
 import { parseWindow } from '../shared/kexec/windows.ts';
-import { PAGE_SIZE, pageAddress, parseSize } from '../shared/units.ts';
-import type { PlaceOptions } from './kernel.ts';
+import { EngineKind } from '../shared/layout/kernel-slot.ts';
+import { formatSize, PAGE_SIZE, pageAddress, parseSize } from '../shared/units.ts';
+import type { ImageOptions, PlaceOptions } from './kernel.ts';
 import { loadProgram } from './loaders/load-program.ts';
 import type { Program } from './loaders/program.ts';
-import { checkOptions } from './options.ts';
+import { checkOptions, trueOrFalse } from './options.ts';
 
 const MIB = 1024 ** 2;
 const NAME_BYTES = 31;
 
 const anything = (): null => null;
-const CHECKS: Readonly<Record<keyof PlaceOptions, (value: unknown) => string | null>> = {
+const PLACE_CHECKS: Readonly<Record<keyof PlaceOptions, (value: unknown) => string | null>> = {
   name: (value) => (typeof value === 'string' ? null : 'a text'),
   window: anything,
   shared: (value) => (Array.isArray(value) && value.length < 4 ? null : 'a list of at most three windows'),
   at: anything,
   entry: anything,
 };
+const IMAGE_CHECKS = { ...PLACE_CHECKS, preserve: trueOrFalse };
 
 /** Everything that is needed to put a kernel somewhere, read and checked. */
 export interface PreparedKernel {
@@ -39,11 +41,12 @@ export async function prepareKernel(
   whole: boolean,
   takenNames: readonly string[],
 ): Promise<PreparedKernel> {
-  checkOptions(what, options, CHECKS);
+  checkOptions(what, options, PLACE_CHECKS);
   const windows = windowsOf(options, ramPages, whole);
   const at = options.at === undefined ? undefined : parseSize(options.at, 'at');
   const entry = options.entry === undefined ? undefined : parseSize(options.entry, 'entry');
   const program = await loadProgram(file, { base: entryBase(windows[0]), at, entry });
+  if (program.engine === EngineKind.guest) checkRoom(windows[0]);
   const name = options.name ?? freeName(program.name, takenNames);
   checkName(name, takenNames);
   return { program, windows, name };
@@ -56,10 +59,32 @@ function windowsOf({ window, shared = [] }: PlaceOptions, ramPages: number, whol
   return [parseWindow(window ?? usual, ramPages), ...shared.map((spec) => parseWindow(spec, ramPages, true))];
 }
 
+/** Splits the options of kernel.load. Throws `BAD_OPTION`. */
+export function imageOptions(options: ImageOptions): { preserve: boolean; place: PlaceOptions } {
+  checkOptions('kernel.load', options, IMAGE_CHECKS);
+  const { preserve = true, ...place } = options;
+  return { preserve, place };
+}
+
+/** Entry page, page bitmap, and a page of the kernel's own. */
+function neededBytes({ firstPage, endPage }: PageWindow): number {
+  return PAGE_SIZE + bitmapBytes(endPage - firstPage) + PAGE_SIZE;
+}
+
+function checkRoom(window: PageWindow): void {
+  const bytes = (window.endPage - window.firstPage) * PAGE_SIZE;
+  const needed = neededBytes(window);
+  if (bytes >= needed) return;
+  throw new KjumpError('BAD_WINDOW', `a window of ${formatSize(bytes)} is too small for a module`, {
+    why: 'it holds the entry page, the page bitmap, and then the memory of the kernel',
+    fix: `give it at least ${formatSize(needed)}`,
+  });
+}
+
 /** Where the entry page of a module goes: to 1 MiB if the window has room for it there, else to the window's start. */
-function entryBase({ firstPage, endPage }: PageWindow): number {
-  const needed = PAGE_SIZE + bitmapBytes(endPage - firstPage) + PAGE_SIZE;
-  const fits = firstPage * PAGE_SIZE <= MIB && MIB + needed <= endPage * PAGE_SIZE;
+function entryBase(window: PageWindow): number {
+  const { firstPage, endPage } = window;
+  const fits = firstPage * PAGE_SIZE <= MIB && MIB + neededBytes(window) <= endPage * PAGE_SIZE;
   return fits ? MIB : pageAddress(firstPage);
 }
 
@@ -71,7 +96,7 @@ function freeName(wish: string, taken: readonly string[]): string {
   }
 }
 
-/** Throws `BAD_OPTION` for a name that is empty, too long, or another kernel's. */
+/** Throws `BAD_OPTION` for a name that is empty, too long, unprintable, or another kernel's. */
 export function checkName(name: string, taken: readonly string[]): void {
   const refuse = (why: string): never => {
     throw new KjumpError('BAD_OPTION', `${JSON.stringify(name)} cannot be the name of a kernel`, {
@@ -79,7 +104,9 @@ export function checkName(name: string, taken: readonly string[]): void {
       fix: `give a name of 1 to ${NAME_BYTES} bytes that no other kernel has`,
     });
   };
-  if (typeof name !== 'string' || name === '') refuse('it is empty');
+  if (typeof name !== 'string') refuse('it is not a text');
+  if (name === '') refuse('it is empty');
+  if (/\p{Cc}/u.test(name)) refuse('it has control characters');
   if (new TextEncoder().encode(name).length > NAME_BYTES) refuse('it is too long');
   if (taken.includes(name)) refuse('another kernel has it');
 }

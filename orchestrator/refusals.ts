@@ -18,6 +18,9 @@ export const machineClosed = (): KjumpError =>
     fix: 'create a new machine, or resume one from an image',
   });
 
+export const notOfThisMachine = (what: string, fix: string): KjumpError =>
+  new KjumpError('BAD_STATE', `${what} is not of this machine`, { why: 'each machine has memory of its own', fix });
+
 export const stillHasMachine = (name: string, fix: string): KjumpError =>
   new KjumpError('BAD_STATE', `${name} has the machine`, { why: 'one kernel at a time has it', fix });
 
@@ -74,8 +77,8 @@ const REASONS: Readonly<Partial<Record<JumpLine, string>>> = {
   relocate: 'the list of the image cannot be walked, or a fault was asked for',
 };
 
-/** A jump that was turned round: `PM_TEST` if a test asked for it, else `JUMP_REFUSED`. */
-export function refused(refusal: RefusedEvent | null, leaver: KernelSlot): KjumpError {
+/** A jump that was turned round: `PM_TEST` if a test asked for it, else `JUMP_REFUSED`; `planned` if failAt was given. */
+export function refused(refusal: RefusedEvent | null, leaver: KernelSlot, planned = false): KjumpError {
   const errno = refusal?.errno ?? leaver.get('result');
   const details = { ...refusal, errno, errnoName: errnoName(errno) };
   if (refusal?.byTest) {
@@ -87,8 +90,10 @@ export function refused(refusal: RefusedEvent | null, leaver: KernelSlot): Kjump
   }
   const where = refusal === null ? '' : ` at ${refusal.line}`;
   return new KjumpError('JUMP_REFUSED', `the jump of ${leaver.name} was refused${where} with ${errnoName(errno)}`, {
-    why: (refusal && REASONS[refusal.line]) ?? 'the kernel did not get to jump',
-    fix: 'the kernel goes on; mend the cause and jump again',
+    why: planned ? 'failAt asked for it' : ((refusal && REASONS[refusal.line]) ?? 'the kernel did not get to jump'),
+    fix: planned
+      ? 'the kernel goes on; jump without failAt to switch'
+      : 'the kernel goes on; mend the cause and jump again',
     details,
   });
 }

@@ -5,13 +5,14 @@ import { createHash } from 'node:crypto';
 import type { CaptureId, Captures } from '../shared/captures.ts';
 import { KjumpError } from '../shared/errors.ts';
 import { PAGE_SIZE } from '../shared/units.ts';
+import { checkOptions, checkSpan, wholeNumber } from './options.ts';
 
 /** What a snapshot can ask of its machine. */
 export interface SnapshotHost {
   readonly captures: Captures;
   restore(snapshot: Snapshot): Promise<void>;
   save(snapshot: Snapshot, path: string): Promise<{ bytes: number; pages: number }>;
-  release(snapshot: Snapshot): Promise<void>;
+  release(capture: CaptureId): Promise<void>;
 }
 
 export class Snapshot {
@@ -22,6 +23,8 @@ export class Snapshot {
   private readonly host: SnapshotHost;
   private readonly id: CaptureId;
   private released = false;
+  /** Files that are being written from it. */
+  private readonly saves = new Set<Promise<unknown>>();
 
   constructor(host: SnapshotHost, name: string, tick: number, durationUs: number, id: CaptureId) {
     this.host = host;
@@ -45,13 +48,20 @@ export class Snapshot {
     return this.host.captures.pageCount(this.capture);
   }
 
-  /** A copy of one page's 4,096 bytes. */
+  /** True for a snapshot of this machine. */
+  isOf(host: SnapshotHost): boolean {
+    return this.host === host;
+  }
+
+  /** A copy of one page's 4,096 bytes. Throws `BAD_OPTION` for a page that is not below `pageCount`. */
   page(pageIndex: number): Uint8Array {
+    checkOptions('snapshot.page', { pageIndex: pageIndex ?? null }, { pageIndex: wholeNumber(0, this.pageCount - 1) });
     return this.host.captures.viewOfPage(this.capture, pageIndex).slice();
   }
 
   /** A copy of physical memory; what lies above it reads as ones. */
   read(physAddr: number, length: number): Uint8Array {
+    checkSpan('snapshot.read', physAddr, length);
     const bytes = new Uint8Array(length).fill(0xff);
     for (let done = 0; done < length; ) {
       const page = Math.floor((physAddr + done) / PAGE_SIZE);
@@ -89,15 +99,27 @@ export class Snapshot {
   }
 
   /** Writes it to an image file, while the machine runs on. */
-  save(path: string): Promise<{ bytes: number; pages: number }> {
-    return this.host.save(this, path);
+  async save(path: string): Promise<{ bytes: number; pages: number }> {
+    const save = this.host.save(this, path);
+    this.saves.add(save);
+    try {
+      return await save;
+    } finally {
+      this.saves.delete(save);
+    }
   }
 
-  /** Gives its pages back; a second time does nothing. */
+  /** Gives its pages back, once every save has what it needs of them; a second time does nothing. */
   async release(): Promise<void> {
     if (this.released) return;
-    await this.host.release(this);
     this.released = true;
+    await Promise.allSettled(this.saves);
+    await this.host.release(this.id);
+  }
+
+  /** A handle is its name and tick; the machine behind it is no JSON. */
+  toJSON(): { name: string; tick: number } {
+    return { name: this.name, tick: this.tick };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

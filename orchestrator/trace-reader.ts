@@ -38,9 +38,17 @@ export class TraceReader {
     this.ring = new TraceRing(machine);
   }
 
-  /** Emits everything that lies in the ring. */
+  /** Emits everything that lies in the ring. What a listener throws is its own uncaught exception: the machine goes on. */
   drain(): void {
-    this.ring.drain((record) => this.read(record));
+    this.ring.drain((record) => {
+      try {
+        this.read(record);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    });
   }
 
   forgetJump(): void {
@@ -60,12 +68,17 @@ export class TraceReader {
     this.events.emit('console', { kernel: this.nameOf(slot), text, tick });
   }
 
-  /** A thread died and could not say so itself, nor announce what it had written last. */
+  /** A thread died and could not say that its kernel is over, nor announce what it had written last. */
   threadDied(slot: number, tick: number): void {
     this.open = newSwitch();
     const { unread } = new ConsoleRing(this.machine, slot);
     if (unread > 0) this.console(slot, unread, tick);
-    this.events.emit('crash', stopReport(this.slots[slot], this.nameOf(slot), tick));
+    this.stopped(slot, tick);
+  }
+
+  private stopped(slot: number, tick: number): void {
+    const report = stopReport(this.slots[slot], this.nameOf(slot), tick);
+    this.events.emit(report.state === 'CRASHED' ? 'crash' : 'off', report);
   }
 
   /** The name of a kernel stays readable after its slot was given up. Decoded once a life: every record asks. */
@@ -106,8 +119,7 @@ export class TraceReader {
         return;
       }
       case TraceType.stop: {
-        const report = stopReport(this.slots[record.kernel], kernel, tick);
-        this.events.emit(report.state === 'CRASHED' ? 'crash' : 'off', report);
+        this.stopped(record.kernel, tick);
         return;
       }
     }

@@ -30,7 +30,9 @@ type KernelPool = Piscina<KernelTask<MessagePort>, TaskResult>;
 interface Attachment {
   readonly slot: number;
   readonly task: Promise<TaskResult>;
-  readonly abort: AbortController;
+  /** The thread that serves the slot; null until it says so. */
+  threadId: number | null;
+  isKilled: boolean;
   readonly control: MessagePort;
   readonly remote: Comlink.Remote<KernelControl>;
   /** Rejects when the thread is gone. */
@@ -75,20 +77,25 @@ export class WorkerHost {
 
   /** Gives the slot a thread. Returns when the pool has taken the task; the thread itself says `attached`. */
   async attach(slot: number): Promise<void> {
-    if (this.closing || this.attached.has(slot)) return;
+    if (this.closing || this.isServed(slot)) return;
+    // A forgetful thread that has left its slot is about to end by itself: another takes its place.
+    this.attached.delete(slot);
     while (this.attached.size >= this.threads) {
       const spare = this.events.spareable().find((index) => this.attached.has(index) && index !== slot);
       if (spare === undefined) throw tooFewThreads(this.threads);
       await this.detach(spare);
-      if (this.closing || this.attached.has(slot)) return;
+      if (this.closing || this.isServed(slot)) return;
     }
     this.start(slot);
+  }
+
+  private isServed(slot: number): boolean {
+    return this.attached.has(slot) && this.ownership.hasThread(slot);
   }
 
   private start(slot: number): void {
     const control = new MessageChannel();
     const signals = new MessageChannel();
-    const abort = new AbortController();
     this.ownership.clearDetach(slot);
     this.ownership.setThread(slot, true);
     const task = this.threadPool().run(
@@ -99,7 +106,7 @@ export class WorkerHost {
         control: control.port2,
         signals: signals.port2,
       },
-      { transferList: [control.port2, signals.port2], signal: abort.signal },
+      { transferList: [control.port2, signals.port2] },
     );
     const gone = task.then(
       () => Promise.reject(threadGone(slot)),
@@ -107,9 +114,17 @@ export class WorkerHost {
     );
     gone.catch(() => {});
     const remote = Comlink.wrap<KernelControl>(ringingEndpoint(control.port1, () => this.ownership.ring(slot)));
-    const attachment: Attachment = { slot, task, abort, control: control.port1, remote, gone };
+    const attachment: Attachment = {
+      slot,
+      task,
+      threadId: null,
+      isKilled: false,
+      control: control.port1,
+      remote,
+      gone,
+    };
     this.attached.set(slot, attachment);
-    signals.port1.on('message', (signal: Signal) => this.hear(signal));
+    signals.port1.on('message', (signal: Signal) => this.hear(attachment, signal));
     const settled = task
       .then(
         () => this.leave(attachment, signals.port1, null),
@@ -119,8 +134,12 @@ export class WorkerHost {
     this.settled.set(attachment, settled);
   }
 
-  private hear(signal: Signal): void {
-    if (signal.kind === 'attached') this.stillborn = 0;
+  private hear(attachment: Attachment, signal: Signal): void {
+    if (signal.kind === 'attached') {
+      this.stillborn = 0;
+      attachment.threadId = signal.threadId;
+      if (attachment.isKilled) this.terminate(attachment);
+    }
     this.events.signal(signal);
   }
 
@@ -128,7 +147,7 @@ export class WorkerHost {
     const { slot, control } = attachment;
     // The end of a task comes by another port, and may come before what the thread said last.
     for (let said = receiveMessageOnPort(signals); said !== undefined; said = receiveMessageOnPort(signals)) {
-      if (!this.closing) this.hear(said.message);
+      if (!this.closing) this.hear(attachment, said.message);
     }
     // A forgetful thread may have been followed by another one already.
     const last = this.attached.get(slot) === attachment;
@@ -143,11 +162,6 @@ export class WorkerHost {
     else this.events.gone(slot, error);
   }
 
-  /** A thread that is about to end by itself (amnesia) no longer counts. */
-  release(slot: number): void {
-    this.attached.delete(slot);
-  }
-
   /** Asks the thread of a parked kernel to leave, and waits until it has. */
   async detach(slot: number): Promise<void> {
     const attachment = this.attached.get(slot);
@@ -156,12 +170,23 @@ export class WorkerHost {
     await this.settled.get(attachment);
   }
 
-  /** The power cut: ends the thread wherever it is. */
+  /**
+   * The power cut: ends the thread wherever it is. The task ends with the thread's `exit`, when nothing of it runs any more; an
+   * AbortSignal would end it at once, and let the machine be recovered under a thread that still writes it.
+   */
   async kill(slot: number): Promise<void> {
     const attachment = this.attached.get(slot);
     if (attachment === undefined) return;
-    attachment.abort.abort();
+    attachment.isKilled = true;
+    this.terminate(attachment);
     await this.settled.get(attachment);
+  }
+
+  /** Does nothing yet if the thread has not said which one it is. */
+  private terminate({ threadId }: Attachment): void {
+    void this.threadPool()
+      .threads.find((thread) => thread.threadId === threadId)
+      ?.terminate();
   }
 
   hasThread(slot: number): boolean {

@@ -35,7 +35,7 @@ export class HiddenPages {
     if (pages.length < count) {
       throw new KjumpError('OUT_OF_PAGES', `${count} hidden pages are needed and ${pages.length} are free`, {
         why: 'every loaded kernel keeps a hidden page for each page of its window',
-        fix: 'unload a kernel, use smaller windows, or create the machine with more hidden memory',
+        fix: 'unload a kernel, use smaller windows, or create the machine with a larger spare',
         details: { needed: count, free: pages.length },
       });
     }

@@ -41,10 +41,10 @@ export type TaskResult = 'ended' | 'detached';
 /** From a thread to the host; the bytes say the rest. */
 export type Signal =
   /** The thread serves its slot. */
-  | { readonly kind: 'attached' }
+  | { readonly kind: 'attached'; readonly threadId: number }
   /** The CPU was given back to the host. */
   | { readonly kind: 'stopped' }
-  /** The CPU was given to a kernel that has no thread. */
+  /** The CPU was given to a kernel that has no thread, or has none any more. */
   | { readonly kind: 'attach'; readonly slot: number }
   /** The trace ring fills. */
   | { readonly kind: 'drain' };

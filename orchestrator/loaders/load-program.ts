@@ -15,7 +15,7 @@ const MODULES = new Set(['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']);
 
 /** Reads and probes a file. Throws `NO_SUCH_FILE`, `NOT_A_KERNEL`. */
 export async function loadProgram(file: string | URL, options: LoadOptions): Promise<Program> {
-  const path = resolve(typeof file === 'string' && !file.startsWith('file:') ? file : fileURLToPath(file));
+  const path = resolve(pathOf(file));
   const bytes = await readProgram(path);
   const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');
   if (MODULES.has(extname(path))) return loadTypeScript(pathToFileURL(path).href, name, options);
@@ -23,6 +23,19 @@ export async function loadProgram(file: string | URL, options: LoadOptions): Pro
     return loadElf32(bytes, name, options);
   }
   return loadFlat(bytes, name, options);
+}
+
+function pathOf(file: string | URL): string {
+  if (typeof file === 'string' && file !== '' && !file.startsWith('file:')) return file;
+  try {
+    return fileURLToPath(file);
+  } catch (cause) {
+    throw new KjumpError('NO_SUCH_FILE', `${String(file) || 'an empty text'} does not name a file`, {
+      why: (cause as Error).message,
+      fix: 'give a path, or a URL that begins with file:',
+      cause,
+    });
+  }
 }
 
 async function readProgram(path: string): Promise<Uint8Array> {

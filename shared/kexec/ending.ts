@@ -52,3 +52,22 @@ export function endKernel(
   for (const s of ended) freeSlot(hidden, s);
   return ended;
 }
+
+/**
+ * After a plain kexec the heir stands where the leaver stood: what the leaver kept for others, it keeps now. May be called again
+ * for the same two if the thread that called it died within.
+ */
+export function inheritHome(
+  hidden: HiddenPages,
+  slots: readonly KernelSlot[],
+  leaver: KernelSlot,
+  heir: KernelSlot,
+): void {
+  hidden.handOn(hidden.of(leaver.index), heir.index);
+  // The image that brought the leaver carries the heir now.
+  for (const { kexecImage } of slots) if (kexecImage.target === leaver.index) kexecImage.target = heir.index;
+  if (leaver.get('homeHead') !== 0) heir.set('homeHead', leaver.get('homeHead'));
+  if (leaver.get('parent') !== -1) heir.set('parent', leaver.get('parent'));
+  leaver.set('homeHead', 0);
+  leaver.set('parent', -1);
+}

@@ -28,30 +28,38 @@ export class RelocationJournal {
 
   /**
    * Walks the lists in order and returns the pages exchanged: `stopAfter` of them at most. The journal stays open until the
-   * relocation is taken back or stands.
+   * relocation is taken back or stands. Throws what reading a damaged list throws, with everything taken back.
    */
   walk(heads: readonly number[], swapPage: number, mode: RelocationMode, stopAfter: number): number {
-    this.open(heads);
+    this.open(heads, swapPage);
     let done = 0;
-    for (let i = 0; i < heads.length; i++) {
-      done += relocate(this.memory, heads[i], swapPage, mode, {
-        stopAfter: stopAfter - done,
-        journal: this.live,
-        journalWord: LIVE.journalDone + i,
-      });
+    try {
+      for (let i = 0; i < heads.length; i++) {
+        done += relocate(this.memory, heads[i], swapPage, mode, {
+          stopAfter: stopAfter - done,
+          journal: this.live,
+          journalWord: LIVE.journalDone + i,
+          copiesWord: LIVE.journalCopies + i,
+        });
+      }
+    } catch (error) {
+      this.revert();
+      throw error;
     }
     return done;
   }
 
-  private open(heads: readonly number[]): void {
+  private open(heads: readonly number[], swapPage: number): void {
     const { live } = this;
     assert(!this.active, 'a relocation is already under way');
     assert(heads.length <= JOURNAL_LISTS_MAX, 'more lists than the journal holds');
     heads.forEach((head, i) => {
       live[LIVE.journalHeads + i] = head;
       live[LIVE.journalDone + i] = 0;
+      live[LIVE.journalCopies + i] = 0;
     });
     live[LIVE.journalLists] = heads.length;
+    live[LIVE.journalSwapPage] = swapPage;
     Atomics.store(live, LIVE.journalActive, 1);
   }
 
@@ -59,7 +67,10 @@ export class RelocationJournal {
   revert(): void {
     const { live } = this;
     for (let i = live[LIVE.journalLists] - 1; i >= 0; i--) {
-      revertRelocation(this.memory, live[LIVE.journalHeads + i] >>> 0, live[LIVE.journalDone + i]);
+      revertRelocation(this.memory, live[LIVE.journalHeads + i] >>> 0, live[LIVE.journalDone + i], {
+        copies: live[LIVE.journalCopies + i],
+        swapPage: live[LIVE.journalSwapPage] >>> 0,
+      });
     }
     this.close();
   }

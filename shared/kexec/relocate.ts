@@ -20,9 +20,18 @@ export interface RelocationOptions {
   /** The live words, and the index of the word that is to count the pairs done. */
   readonly journal?: Int32Array;
   readonly journalWord?: number;
+  /** Index of the word that is to count the copies made of the pair under way, in mode `copy`. */
+  readonly copiesWord?: number;
 }
 
-const NO_JOURNAL = new Int32Array(1);
+/** A pair that mode `copy` was stopped within. */
+export interface TornPair {
+  readonly copies: number;
+  readonly swapPage: number;
+}
+
+const NO_JOURNAL = new Int32Array(2);
+const NOT_TORN: TornPair = { copies: 0, swapPage: 0 };
 /** A page index that no memory has. */
 const HOLE = 0xfffff;
 const ONES = new Uint8Array(PAGE_SIZE).fill(0xff);
@@ -35,7 +44,7 @@ const pairs = new PairList();
  * stopped early; `copy` writes it with every pair. Whoever must be able to undo a whole walk keeps its 4,096 bytes.
  *
  * The journal word is exact wherever this thread can be killed, in mode `exchange`: between a pair's stores and the count there
- * is no call and no loop edge. A thread killed in mode `copy` may leave one pair half copied.
+ * is no call and no loop edge. In mode `copy` the second word says which of the pair's three pages is the torn one.
  *
  * Throws `BAD_IMAGE`, with nothing changed, if the list has no end.
  */
@@ -44,7 +53,7 @@ export function relocate(
   head: number,
   swapPage: number,
   mode: RelocationMode,
-  { stopAfter = Infinity, journal = NO_JOURNAL, journalWord = 0 }: RelocationOptions = {},
+  { stopAfter = Infinity, journal = NO_JOURNAL, journalWord = 0, copiesWord = 1 }: RelocationOptions = {},
 ): number {
   journal[journalWord] = 0;
   readList(memory, head, pairs);
@@ -53,7 +62,7 @@ export function relocate(
   const end = Math.min(pairs.count, stopAfter);
   const swap = pageIndexOf(swapPage);
   if (mode === 'exchange') exchangePairs(memory, end, swap, journal, journalWord);
-  else copyPairs(memory, end, swap, journal, journalWord);
+  else copyPairs(memory, end, swap, journal, journalWord, copiesWord);
   memory.bumpEpoch();
   return end;
 }
@@ -88,18 +97,35 @@ function exchangePairs(
   if (end === pairs.count && lastBytes !== swap) copyPage(memory, lastBytes, swap);
 }
 
-function copyPairs(memory: PhysicalMemory, end: number, swap: number, journal: Int32Array, journalWord: number): void {
+function copyPairs(
+  memory: PhysicalMemory,
+  end: number,
+  swap: number,
+  journal: Int32Array,
+  journalWord: number,
+  copiesWord: number,
+): void {
   for (let i = 0; i < end; i++) {
-    swapByCopies(memory, pairs.destinations[i], pairs.sources[i], swap);
+    swapByCopies(memory, pairs.destinations[i], pairs.sources[i], swap, journal, copiesWord);
     journal[journalWord] = i + 1;
+    journal[copiesWord] = 0;
   }
 }
 
-function swapByCopies(memory: PhysicalMemory, destination: number, source: number, swap: number): void {
+function swapByCopies(
+  memory: PhysicalMemory,
+  destination: number,
+  source: number,
+  swap: number,
+  journal: Int32Array = NO_JOURNAL,
+  copiesWord = 1,
+): void {
   const from = source < pairs.limit ? source : HOLE;
   const to = destination < memory.ramPages ? destination : HOLE;
   copyPage(memory, from, swap);
+  journal[copiesWord] = 1;
   copyPage(memory, to, from);
+  journal[copiesWord] = 2;
   copyPage(memory, swap, to);
 }
 
@@ -108,19 +134,32 @@ function copyPage(memory: PhysicalMemory, from: number, to: number): void {
 }
 
 /**
- * Undoes the first `done` pairs of a walk that was cut short, the last one first, so that it is exact for any list. A pair with
- * a hole stays as it is: its bytes are lost. The swap page is not touched.
+ * Undoes the first `done` pairs of a walk that was cut short, the last one first, so that it is exact for any list; before
+ * them the pair that was `torn`. A pair with a hole stays as it is: its bytes are lost. The swap page is not touched.
  */
-export function revertRelocation(memory: PhysicalMemory, head: number, done: number): void {
+export function revertRelocation(
+  memory: PhysicalMemory,
+  head: number,
+  done: number,
+  { copies, swapPage }: TornPair = NOT_TORN,
+): void {
   // Nothing is read for nothing: the list that was refused as damaged can be reverted, too.
-  if (done === 0) return;
+  if (done === 0 && copies === 0) return;
   readList(memory, head, pairs);
+  if (copies > 0) mendPair(memory, pairs.destinations[done], pairs.sources[done], pageIndexOf(swapPage), copies);
   for (let i = Math.min(done, pairs.count) - 1; i >= 0; i--) {
     const destination = pairs.destinations[i];
     const source = pairs.sources[i];
     if (destination < memory.ramPages && source < pairs.limit) memory.exchange(destination, source);
   }
   memory.bumpEpoch();
+}
+
+/** The pair as it was before its copies: the swap page has the source's bytes, and the source, once whole, the destination's. */
+function mendPair(memory: PhysicalMemory, destination: number, source: number, swap: number, copies: number): void {
+  if (destination >= memory.ramPages || source >= pairs.limit) return;
+  if (copies === 2) copyPage(memory, source, destination);
+  copyPage(memory, swap, source);
 }
 
 /** Calls `visit(destination, source)` for every pair of the list, physical addresses, in the order a jump swaps them. */

@@ -24,6 +24,8 @@ export const LIVE = {
   /** Relocation journal (shared/kexec/journal.ts): 1 from the first exchange to the hand-over; lists in the journal. */
   journalActive: 10,
   journalLists: 11,
+  /** Physical address of the swap page of that relocation. */
+  journalSwapPage: 12,
   /** Frame pool: lock (holder's key), free frames, frames promised to stores, first capture, mapping epoch. */
   poolLock: 16,
   poolFree: 17,
@@ -39,6 +41,8 @@ export const LIVE = {
   /** Of each list: its head, and how many of its pages have been exchanged. */
   journalHeads: 32,
   journalDone: 40,
+  /** Of each list: copies made of the pair under way, in mode `copy`. */
+  journalCopies: 48,
 } as const;
 /** Lists that one jump can walk: leaving the kernel's own and its parents', entering the target's. */
 export const JOURNAL_LISTS_MAX = 8;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// npx tsx test/campaigns/kills.ts [switches] [seed]: threads of parked and of running kernels are ended at random moments while
-// four kernels switch. A parked kernel must lose nothing; a running one must be CRASHED, with every other kernel whole, and
-// whole itself after a restore; every frame accounted for throughout. Prints what it saw as JSON; exit code 1 otherwise.
+// npx tsx test/campaigns/kills.ts [switches] [seed] [machine options as JSON]: threads of parked and of running kernels are ended
+// at random moments while four kernels switch. A parked kernel must lose nothing; a running one must be CRASHED, with every
+// other kernel whole, and whole itself after a restore; every frame accounted for throughout. Prints what it saw as JSON; exit
+// code 1 otherwise.
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
-import type { Machine, Snapshot } from '../../orchestrator/index.ts';
+import type { Machine, MachineOptions, Snapshot } from '../../orchestrator/index.ts';
 import { randomFrom } from './random.ts';
 import { makeRing, RING_BASE } from './ring.ts';
 
@@ -25,13 +26,13 @@ export interface KillReport {
   readonly faults: readonly string[];
 }
 
-export async function killCampaign(switches: number, seed: number): Promise<KillReport> {
+export async function killCampaign(switches: number, seed: number, options: MachineOptions = {}): Promise<KillReport> {
   const random = randomFrom(seed);
   const faults: string[] = [];
   let kills = 0;
   let crashes = 0;
   let done = 0;
-  await using machine = await makeRing({ spare: '96M' });
+  await using machine = await makeRing({ spare: '96M', ...options });
   let safe = await machine.snapshot('safe');
   while (done < switches) {
     const before = machine.switches;
@@ -89,7 +90,8 @@ async function checkOthers(machine: Machine, but: string | null): Promise<string
 }
 
 async function main(): Promise<void> {
-  const report = await killCampaign(Number(process.argv[2] ?? 1000), Number(process.argv[3] ?? 1));
+  const [switches = '1000', seed = '1', options = '{}'] = process.argv.slice(2);
+  const report = await killCampaign(Number(switches), Number(seed), JSON.parse(options));
   console.log(JSON.stringify(report));
   process.exitCode = report.ok ? 0 : 1;
 }

@@ -303,7 +303,7 @@ describe('a walk cut short', () => {
     ]);
     const before = memory.read(0, RAM_PAGES * PAGE);
     const journal = new Int32Array(4);
-    expect(relocate(memory, head, SWAP, 'copy', { stopAfter: 2, journal, journalWord: 3 })).toBe(2);
+    expect(relocate(memory, head, SWAP, 'copy', { stopAfter: 2, journal, journalWord: 3, copiesWord: 2 })).toBe(2);
     expect([...journal]).toEqual([0, 0, 0, 2]);
     revertRelocation(memory, head, 2);
     expect(firstDifference(memory.read(0, RAM_PAGES * PAGE), before)).toBe(-1);

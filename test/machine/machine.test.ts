@@ -341,3 +341,27 @@ describe('what comes after the end of a kernel', () => {
     await machine.run({ steps: 1 });
   });
 });
+
+describe('a kernel whose freeze throws', () => {
+  test('is not jumped away from, says why on its console, and goes on', async () => {
+    await using machine = await createMachine({ memory: '4M' });
+    const said: string[] = [];
+    machine.on('console', ({ text }) => said.push(text));
+    await machine.boot(guest('unfreezable'), { name: 'A', window: [0, '1M'] });
+    const b = await machine.load(guest('counter'), { name: 'B', window: ['1M', '2M'] });
+    const refusal = await machine.jump(b).catch((error: KjumpError) => error);
+    expect(refusal).toMatchObject({ code: 'JUMP_REFUSED', details: { line: 'freeze-tasks', errnoName: 'EBUSY' } });
+    await machine.run({ steps: 1 });
+    expect(said.join('')).toContain('A: freeze: Error: never');
+  });
+});
+
+test('handles are JSON by name', async () => {
+  await using machine = await createMachine({ memory: '4M' });
+  const kernel = await machine.boot(guest('counter'), { name: 'A' });
+  const snapshot = await machine.snapshot('s');
+  expect(JSON.parse(JSON.stringify({ kernel, snapshot }))).toEqual({
+    kernel: { name: 'A', state: 'RUNNING' },
+    snapshot: { name: 's', tick: 1000 },
+  });
+});

@@ -35,7 +35,7 @@ describe('a thread whose slot is empty', () => {
     const { task, signals } = attach();
     const said = new Promise((resolve) => signals.once('message', resolve));
     expect(await serveKernel(task)).toBe('ended');
-    expect(await said).toEqual({ kind: 'attached' });
+    expect(await said).toMatchObject({ kind: 'attached' });
   });
 
   test('leaves the mark of a thread in the slot: it may be that of the next thread already', async () => {

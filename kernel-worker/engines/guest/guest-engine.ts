@@ -3,6 +3,7 @@
 // Runs kernels written in TypeScript. A step is an instruction: it takes a microsecond of virtual time, plus what the kernel
 // spends. Between steps the engine runs device deadlines and delivers interrupts. Everything it keeps besides the bytes (the
 // module, the guest object) can be made again from the entry page.
+import { Errno } from '../../../shared/errno.ts';
 import type { GuestKernel, GuestRoutine } from '../../../shared/guest.ts';
 import { Request } from '../../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
@@ -15,6 +16,9 @@ import { type Engine, EngineStop, type EngineStopValue } from '../engine.ts';
 import { GuestMachine } from './guest-machine.ts';
 import { WindowViolation } from './guest-memory.ts';
 import { loadGuestModule } from './load-module.ts';
+
+/** Frames of the guest's own code in the report of its end. */
+const OWN_FRAMES = 5;
 
 /** Virtual time of one step. */
 export const STEP_TICKS = 1000;
@@ -92,13 +96,27 @@ export class GuestEngine implements Engine {
     // Nothing is kept that a switch could make stale: every access goes through the page table.
   }
 
+  /** A freeze that throws refuses the jump, and says why on the kernel's console. */
   freezeTasks(): number {
-    const module = this.loaded();
-    return module.freeze?.(this.guest) ?? 0;
+    try {
+      return this.loaded().freeze?.(this.guest) ?? 0;
+    } catch (error) {
+      this.complain('freeze', error);
+      return Errno.EBUSY;
+    }
   }
 
+  /** Nothing stops on the way up: a thaw that throws is noted. */
   thawTasks(): void {
-    this.loaded().thaw?.(this.guest);
+    try {
+      this.loaded().thaw?.(this.guest);
+    } catch (error) {
+      this.complain('thaw', error);
+    }
+  }
+
+  private complain(what: string, error: unknown): void {
+    this.guest.console.write(`${this.slot.name}: ${what}: ${describe(error)}\n`);
   }
 
   /** Runs guest code; its time passes afterwards, whatever it did. An exception of the guest stops the guest alone. */
@@ -132,7 +150,11 @@ export class GuestEngine implements Engine {
   }
 }
 
+/** The message, and where it comes from in the kernel's own code: frames of libraries say nothing of the guest. */
 function describe(error: unknown): string {
   if (error instanceof WindowViolation) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error));
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const own = frames.filter((line) => !/node:|node_modules|kernel-worker/.test(line)).slice(0, OWN_FRAMES);
+  return [`${error.name}: ${error.message}`, ...own].join('\n');
 }
