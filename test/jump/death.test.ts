@@ -222,3 +222,16 @@ describe.each(['exchange', 'copy'] as const)('a thread dies at any call of a jum
     expect(heir.address('homeHead')).toBe(homeHead);
   });
 });
+
+test('a target whose thread ends while the CPU is on its way to it is given another', () => {
+  const { bench, a, b } = scene('exchange');
+  const { ownership } = bench.board(a);
+  ownership.setThread(b.index, true);
+  ownership.giveToKernel = (slot) => {
+    // The last moment at which the host finds that the owner is another.
+    ownership.setThread(b.index, false);
+    Ownership.prototype.giveToKernel.call(ownership, slot);
+  };
+  bench.depart(b);
+  expect(bench.attached).toContain(b.index);
+});
