@@ -25,6 +25,14 @@ export interface LoopStatistics {
   slices: number;
 }
 
+/**
+ * A thread that was away for less than this, lately, spins for its next turn. Longer than it takes to wake a blocked thread: or
+ * two kernels that have once blocked would go on to block for each other for ever.
+ */
+const WORTH_SPINNING_MS = 0.3;
+/** Longer absences count as this one: a machine that stood still says nothing of the turns to come. */
+const ABSENCE_MAX_MS = 1;
+
 /** What the thread must do next. */
 type Next = 'go-on' | 'wait' | 'detach' | 'end';
 
@@ -40,6 +48,9 @@ export class RunLoop {
   private life: number;
   /** Virtual time minus wall time, both in ticks, when this thread got the CPU. */
   private paceTicks = 0;
+  /** When this thread last gave the CPU away, and how long it was without it lately. */
+  private leftAtMs = 0;
+  private absenceMs = 0;
   readonly statistics: LoopStatistics = { wakes: 0, slices: 0 };
 
   constructor(board: Board, slot: KernelSlot, pump: () => number) {
@@ -71,19 +82,21 @@ export class RunLoop {
         continue;
       }
       if (ownership.isOwner(index)) {
-        if (!owning) this.setPace();
+        if (!owning) this.takeUp();
         owning = true;
         const next = this.ownTheCpu();
         if (next === 'end') return 'ended';
         if (next === 'detach') return 'detached';
         justLeft = next === 'wait';
+        if (justLeft) this.leftAtMs = performance.now();
         owning = next === 'go-on';
         continue;
       }
       if (this.slot.state === KernelState.EMPTY || this.slot.state === KernelState.OFF) return 'ended';
       if (ownership.isAskedToDetach(index)) return 'detached';
       const { spins, maxSpinners } = this.board.options;
-      ownership.waitForBell(index, bell, justLeft ? spins : 0, maxSpinners);
+      const worth = justLeft && this.absenceMs < WORTH_SPINNING_MS;
+      ownership.waitForBell(index, bell, worth ? spins : 0, maxSpinners);
       justLeft = false;
     }
   }
@@ -181,6 +194,13 @@ export class RunLoop {
     this.board.ownership.giveToHost();
     this.board.signal({ kind: 'stopped' });
     return 'wait';
+  }
+
+  /** The CPU is this thread's again. */
+  private takeUp(): void {
+    const absence = Math.min(ABSENCE_MAX_MS, performance.now() - this.leftAtMs);
+    this.absenceMs += (absence - this.absenceMs) / 4;
+    this.setPace();
   }
 
   /** Real-time mode: virtual time and wall go together from here on; what passed before is no backlog. */

@@ -30,7 +30,7 @@ export interface MachineOptions {
   readonly disk?: string;
   /** Unix seconds that the RTC shows at power-on; default 2008-07-26 12:00:04 UTC. */
   readonly rtcSeconds?: number;
-  /** Loads that a thread which has just left the CPU spins before it blocks; default 20000, 0 to block at once. */
+  /** Loads that a thread which has just left the CPU spins before it blocks; default 200000, 0 to block at once. */
   readonly spins?: number;
 }
 
@@ -103,7 +103,7 @@ export function resolveOptions(options: MachineOptions): ResolvedOptions {
     // Absolute: an image is resumed from anywhere.
     disk: options.disk === undefined ? null : resolve(options.disk),
     rtcSeconds: options.rtcSeconds ?? DEFAULT_RTC_SECONDS,
-    spins: options.spins ?? 20_000,
+    spins: options.spins ?? 200_000,
   };
 }
 
