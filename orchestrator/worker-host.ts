@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The threads around a machine: a pool of fixed size in which the life of a thread in a kernel slot is one task. The pool
-// refills when a thread dies, so a warm one is waiting. Kernels may outnumber threads: a parked kernel needs none, so the one
-// that has been parked longest gives its thread to the kernel that needs one.
+// refills when a thread dies, so a warm one is waiting. Kernels may outnumber threads: a parked kernel needs none, so one that
+// is parked gives its thread to the kernel that needs one.
 //
 // A thread that ends is told to the machine, which decides from the bytes whether anything was lost. A Comlink call never
 // settles when its peer dies, so every call is raced with the task.
