@@ -3,10 +3,10 @@
 // `kjump bench`: the benchmarks, in a process of their own, because they measure one.
 
 import { ExitCode } from './exit-codes.ts';
-import type { Session } from './session.ts';
+import type { Invocation } from './invocation.ts';
 import { nodeArguments, runNode } from './subprocesses.ts';
 
-export async function bench({ output, interruption }: Session, args: string[]): Promise<number> {
+export async function bench({ output, interruption }: Invocation, args: string[]): Promise<number> {
   if (import.meta.url.endsWith('.ts'))
     output.say('From source; `npm run bench` measures the built package, which is faster');
   const flags = [...(output.json ? ['--json'] : []), ...args];

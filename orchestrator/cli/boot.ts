@@ -9,12 +9,12 @@ import { createMachine, resumeMachine } from '../create.ts';
 import type { Machine } from '../machine.ts';
 import { crashed } from '../refusals.ts';
 import { ExitCode, exitCodeOf, isKjumpError } from './exit-codes.ts';
+import type { Invocation } from './invocation.ts';
 import { machineOptionsOf, resumeOverrides } from './machine-options.ts';
 import { describeRun, type Outcome, outcomeOf } from './outcome.ts';
 import { plainError } from './output.ts';
 import { RunProgress } from './progress.ts';
 import { narrate } from './run-scenario.ts';
-import type { Session } from './session.ts';
 
 interface RunOptions {
   readonly steps?: number;
@@ -29,26 +29,26 @@ interface BootOptions extends RunOptions {
   readonly entry?: string;
 }
 
-export async function boot(session: Session, kernel: string): Promise<number> {
-  const { name, window, at, entry } = session.options as BootOptions;
-  const machine = await createMachine(machineOptionsOf(session.options));
-  return drive(session, machine, async () => {
+export async function boot(invocation: Invocation, kernel: string): Promise<number> {
+  const { name, window, at, entry } = invocation.options as BootOptions;
+  const machine = await createMachine(machineOptionsOf(invocation.options));
+  return drive(invocation, machine, async () => {
     await machine.boot(kernel, { name, window, at, entry });
   });
 }
 
-export async function resume(session: Session, image: string): Promise<number> {
-  const machine = await resumeMachine(image, resumeOverrides(machineOptionsOf(session.options)));
-  return drive(session, machine, async () => {});
+export async function resume(invocation: Invocation, image: string): Promise<number> {
+  const machine = await resumeMachine(image, resumeOverrides(machineOptionsOf(invocation.options)));
+  return drive(invocation, machine, async () => {});
 }
 
 /** Starts the machine, runs it and tells how it ended. A crash is a result too, and an exit code. */
-async function drive(session: Session, machine: Machine, start: () => Promise<void>): Promise<number> {
-  const { output, interruption } = session;
-  const { steps, ticks, switches, save } = session.options as RunOptions;
+async function drive(invocation: Invocation, machine: Machine, start: () => Promise<void>): Promise<number> {
+  const { output, interruption } = invocation;
+  const { steps, ticks, switches, save } = invocation.options as RunOptions;
   const limits = { steps, ticks, switches };
   const progress = new RunProgress(machine, limits, output);
-  const consoles = listen(session, machine, progress);
+  const consoles = listen(invocation, machine, progress);
   const started = performance.now();
 
   const work = async (): Promise<{ outcome: Outcome; crash: KjumpError | null }> => {
@@ -88,7 +88,7 @@ async function drive(session: Session, machine: Machine, start: () => Promise<vo
 }
 
 /** Consoles to stdout, or, for JSON, into one text. */
-function listen({ output }: Session, machine: Machine, progress: RunProgress): { text: string; midLine: boolean } {
+function listen({ output }: Invocation, machine: Machine, progress: RunProgress): { text: string; midLine: boolean } {
   const consoles = { text: '', midLine: false };
   machine.on('console', ({ text }) => {
     if (output.json) {

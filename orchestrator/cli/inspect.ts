@@ -7,10 +7,10 @@ import { verifyImage } from '../images/hibernation.ts';
 import { alignColumns, wrapText } from './columns.ts';
 import { ExitCode } from './exit-codes.ts';
 import { type ImageKernel, kernelsOf } from './image-kernels.ts';
+import type { Invocation } from './invocation.ts';
 import { kernelRows, virtualTime } from './outcome.ts';
-import type { Session } from './session.ts';
 
-export async function inspect({ output, interruption }: Session, path: string): Promise<number> {
+export async function inspect({ output, interruption }: Invocation, path: string): Promise<number> {
   const image = await interruption.guard(verifyImage(path), async () => {});
   const description = describeImage(image);
   const kernels = kernelsOf(image);

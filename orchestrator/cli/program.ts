@@ -7,9 +7,9 @@ import { extname } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT_CODE_TABLE } from './exit-codes.ts';
 import { Interruption } from './interruption.ts';
+import type { Invocation } from './invocation.ts';
 import { addMachineOptions, wholeNumber } from './machine-options.ts';
 import { Output } from './output.ts';
-import type { Session } from './session.ts';
 
 export interface ProgramHooks {
   /** The options of the command are known. */
@@ -17,7 +17,7 @@ export interface ProgramHooks {
   done(exitCode: number): void;
 }
 
-type Work = (session: Session, ...args: never[]) => Promise<number>;
+type Work = (invocation: Invocation, ...args: never[]) => Promise<number>;
 
 export function makeProgram({ opened, done }: ProgramHooks): Command {
   const program = new Command('kjump')

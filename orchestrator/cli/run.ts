@@ -3,12 +3,16 @@
 // `kjump run`: one scenario; what it returns is the result.
 
 import { ExitCode } from './exit-codes.ts';
+import type { Invocation } from './invocation.ts';
 import { loadScenario } from './load-scenario.ts';
 import { machineOptionsOf } from './machine-options.ts';
 import { runScenario } from './run-scenario.ts';
-import type { Session } from './session.ts';
 
-export async function run({ output, interruption, options }: Session, file: string, args: string[]): Promise<number> {
+export async function run(
+  { output, interruption, options }: Invocation,
+  file: string,
+  args: string[],
+): Promise<number> {
   const overrides = machineOptionsOf(options);
   const loaded = await loadScenario(file);
   output.detail(loaded.scenario.title);

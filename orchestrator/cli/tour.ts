@@ -5,10 +5,10 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { wrapText } from './columns.ts';
 import { ExitCode } from './exit-codes.ts';
+import type { Invocation } from './invocation.ts';
 import { loadScenario } from './load-scenario.ts';
 import { type Output, plainError } from './output.ts';
 import { runScenario } from './run-scenario.ts';
-import type { Session } from './session.ts';
 
 const EXAMPLES = ['cooperative', 'snapshots', 'hibernate', 'physical-call', 'faults'] as const;
 
@@ -21,14 +21,14 @@ interface Stop {
   readonly error?: ReturnType<typeof plainError>;
 }
 
-export async function tour(session: Session): Promise<number> {
-  const { output } = session;
+export async function tour(invocation: Invocation): Promise<number> {
+  const { output } = invocation;
   const { bold } = output.colors;
   output.say(bold('kjump: several whole systems on one simulated PC, switched by kexec jump'));
   output.say(wrapText(HOW_TO_READ, output.columns));
   const stops: Stop[] = [];
   const started = performance.now();
-  for (const example of EXAMPLES) stops.push(await visit(session, example, stops.length + 1));
+  for (const example of EXAMPLES) stops.push(await visit(invocation, example, stops.length + 1));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const failed = stops.filter(({ ok }) => !ok);
   const summary =
@@ -42,7 +42,7 @@ export async function tour(session: Session): Promise<number> {
   return failed.length === 0 ? ExitCode.ok : ExitCode.failed;
 }
 
-async function visit({ output, interruption }: Session, example: string, number: number): Promise<Stop> {
+async function visit({ output, interruption }: Invocation, example: string, number: number): Promise<Stop> {
   const started = performance.now();
   const stop = (rest: Omit<Stop, 'example' | 'wallMs'>): Stop => ({
     example,

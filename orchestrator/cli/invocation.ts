@@ -4,7 +4,7 @@
 import type { Interruption } from './interruption.ts';
 import type { Output } from './output.ts';
 
-export interface Session {
+export interface Invocation {
   readonly output: Output;
   readonly interruption: Interruption;
   /** Options of the command and of the program, by their names. */
