@@ -54,10 +54,6 @@ export class Execution {
     this.setLimits({});
   }
 
-  get isRunning(): boolean {
-    return this.running;
-  }
-
   /** Runs `work` while the host owns the CPU; a run under way pauses for it. */
   held<T>(work: () => Promise<T> | T): Promise<T> {
     this.wanted++;

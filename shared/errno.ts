@@ -35,7 +35,6 @@ export const Errno = {
 
 /** 0 or a positive number from the table; open to numbers without a name, which a host or a fault may hand in. */
 export type Errno = number;
-export type ErrnoName = keyof typeof Errno;
 
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(Errno).map(([name, value]) => [value, name]));
 

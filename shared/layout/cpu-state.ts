@@ -42,7 +42,6 @@ export const EFLAGS_IF = 0x200;
 export const EFLAGS_DF = 0x400;
 export const CR0_PE = 0x1;
 export const CR0_ET = 0x10;
-export const CR0_PG = 0x80000000 | 0;
 
 const GENERAL = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi', 'eip', 'eflags'] as const;
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;

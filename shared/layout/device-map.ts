@@ -12,9 +12,6 @@ import { POST_STATE } from './post-state.ts';
 import { RTC_STATE } from './rtc-state.ts';
 import { UART_STATE } from './uart-state.ts';
 
-/** Size of the region: two pages. */
-export const DEVICE_RECORDS_BYTES = 8192;
-
 export interface DeviceRecord {
   readonly name: string;
   readonly layout: RecordLayout;

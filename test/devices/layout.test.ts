@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The field tables: checked records, and the map of the device records region.
 import { describe, expect, test } from 'vitest';
-import { DEVICE_MAP, DEVICE_RECORDS_BYTES, deviceOffset } from '../../shared/layout/device-map.ts';
+import { DEVICE_MAP, deviceOffset } from '../../shared/layout/device-map.ts';
 import { type Field, field, fieldBytes, readField, recordLayout } from '../../shared/layout/fields.ts';
+import { DEVICE_RECORD_BYTES } from '../../shared/machine-memory.ts';
 
 describe('a record layout', () => {
   const byte = (name: string, offset: number): Field => field(name, offset, 'u8', '');
@@ -48,7 +49,7 @@ describe('the device map', () => {
       expect(offset).toBeGreaterThanOrEqual(end);
       end = offset + layout.bytes;
     }
-    expect(end).toBeLessThanOrEqual(DEVICE_RECORDS_BYTES);
+    expect(end).toBeLessThanOrEqual(DEVICE_RECORD_BYTES);
   });
 
   test('is asked by name, and only for devices that it has', () => {

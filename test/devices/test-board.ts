@@ -15,7 +15,8 @@ import { Rtc } from '../../kernel-worker/devices/rtc.ts';
 import type { SectorStore } from '../../kernel-worker/devices/sector-store.ts';
 import { Uart } from '../../kernel-worker/devices/uart.ts';
 import { Errno } from '../../shared/errno.ts';
-import { DEVICE_RECORDS_BYTES, deviceOffset } from '../../shared/layout/device-map.ts';
+import { deviceOffset } from '../../shared/layout/device-map.ts';
+import { DEVICE_RECORD_BYTES } from '../../shared/machine-memory.ts';
 
 /** 2001-09-09 01:46:40 UTC. */
 export const UNIX_SECONDS = 1_000_000_000;
@@ -59,7 +60,7 @@ export class MemoryStore implements SectorStore {
 }
 
 export class TestBoard {
-  readonly buffer = new SharedArrayBuffer(DEVICE_RECORDS_BYTES);
+  readonly buffer = new SharedArrayBuffer(DEVICE_RECORD_BYTES);
   readonly bytes = new Uint8Array(this.buffer);
   readonly view = new DataView(this.buffer);
   readonly store: MemoryStore | null;
