@@ -12,7 +12,7 @@ import { inheritHome } from '../shared/kexec/ending.ts';
 import { homePages } from '../shared/kexec/home-pages.ts';
 import { contextPagesOf } from '../shared/kexec/jump-image.ts';
 import { REENTRY_OFFSET, STACK_TOP_WORD } from '../shared/layout/control-page.ts';
-import { CPU, SEGMENT } from '../shared/layout/cpu-state.ts';
+import { CPU } from '../shared/layout/cpu-state.ts';
 import { LIVE } from '../shared/layout/live-words.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { TraceType } from '../shared/trace-ring.ts';
@@ -27,13 +27,9 @@ const CR0_KEPT = 0x7ffafff3;
 const CR0_PE = 1;
 const EFLAGS_PRESERVE = 0x06;
 const EFLAGS_PLAIN = 0x46;
-const KERNEL_CS = 0x60;
-const KERNEL_DS = 0x68;
-const FLAT_LIMIT = -1;
-const CODE_ATTRIBUTES = 0xc09b;
-const DATA_ATTRIBUTES = 0xc093;
 /** The DONE word, left in ECX by the walk of the list. */
 const ECX_AFTER_WALK = 4;
+const BETWEEN_INSTRUCTIONS = [CPU.halted, CPU.interruptShadow, CPU.pendingDebug, CPU.pagingOffPage] as const;
 /** Where the control page keeps the four words of page_list (reference §2.3). */
 const PAGE_LIST = 0x840;
 
@@ -117,22 +113,34 @@ export function handOver(jump: Jump): void {
     // Its console will not be resumed: what waits is said now.
     resumeConsole(jump);
   }
+  passTheCpu(board, me, slot, {
+    leaves: preserve && !byReturn ? KernelState.PARKED : KernelState.OFF,
+    pagesMoved: jump.pagesMoved,
+    plain: !preserve,
+  });
+}
+
+/** What the leaver is from now on, and what the trace says of the switch. */
+interface Passing {
+  readonly leaves: typeof KernelState.PARKED | typeof KernelState.OFF;
+  readonly pagesMoved: number;
+  readonly plain: boolean;
+}
+
+/** The point of no return, and the owner store behind it. */
+export function passTheCpu(
+  board: Board,
+  me: KernelSlot,
+  slot: KernelSlot,
+  { leaves, pagesMoved, plain }: Passing,
+): void {
   const { live } = board.ownership;
   if (live[LIVE.switchesLeft] > 0) live[LIVE.switchesLeft] -= 1;
-  board.trace(
-    TraceType.handOver,
-    me.index,
-    board.wallNow(),
-    0,
-    me.index,
-    slot.index,
-    jump.pagesMoved,
-    preserve ? 0 : 1,
-  );
+  board.trace(TraceType.handOver, me.index, board.wallNow(), 0, me.index, slot.index, pagesMoved, plain ? 1 : 0);
   board.clock.switches += 1;
   board.clock.current = slot.index;
-  me.moveTo(preserve && !byReturn ? KernelState.PARKED : KernelState.OFF);
-  if (!preserve) inheritHome(board.hidden, board.slots, me, slot);
+  me.moveTo(leaves);
+  if (plain) inheritHome(board.hidden, board.slots, me, slot);
   // A forgetful thread leaves its slot with the CPU: whoever hands it back asks for another thread.
   if (board.options.amnesia) board.ownership.setThread(me.index, false);
   board.journal.close();
@@ -159,20 +167,14 @@ function setBorderState(board: Board, pages: BorderPages, start: number, stackTo
   cpu.setWord(CPU.cr3, 0);
   cpu.setWord(CPU.cr4, 0);
   for (let i = 0; i < 8; i++) cpu.setWord(CPU.dr + 4 * i, 0);
+  // The leaver may have been halted, or between two instructions that belong together: the peer is not.
+  for (const word of BETWEEN_INSTRUCTIONS) cpu.setWord(word, 0);
   for (const table of [CPU.gdtr, CPU.idtr]) {
     cpu.setWord(table, 0);
     cpu.setWord(table + 4, 0);
   }
-  setFlat(board, CPU.cs, KERNEL_CS, CODE_ATTRIBUTES);
-  for (const segment of [CPU.ss, CPU.ds, CPU.es]) setFlat(board, segment, KERNEL_DS, DATA_ATTRIBUTES);
+  cpu.setFlatSegments();
   assert((memory.pageCount * PAGE_SIZE) >>> 0 > stackTop, 'the stack of the peer lies outside memory');
-}
-
-function setFlat({ cpu }: Board, segment: number, selector: number, attributes: number): void {
-  cpu.setWord(segment + SEGMENT.selector, selector);
-  cpu.setWord(segment + SEGMENT.base, 0);
-  cpu.setWord(segment + SEGMENT.limit, FLAT_LIMIT);
-  cpu.setWord(segment + SEGMENT.attributes, attributes);
 }
 
 function writePageList({ memory }: Board, pages: BorderPages): void {
@@ -203,8 +205,12 @@ function returnToCaller(board: Board, caller: KernelSlot): void {
  * from its context.
  */
 export function arrive(board: Board, me: KernelSlot, first: boolean): void {
-  const peer = board.memory.read32(board.cpu.esp);
   me.set('arrivals', me.get('arrivals') + 1);
+  if (me.get('liveArrival') !== 0 || me.get('selfParked') !== 0) {
+    arriveAtItself(board, me);
+    return;
+  }
+  const peer = board.memory.read32(board.cpu.esp);
   me.set('backEntry', peer);
   // Where to go back to without an image: whoever was here before, if it can be entered again.
   const peerIsParked = board.slots.some((s) => s.state === KernelState.PARKED && s.address('reentry') === peer >>> 0);
@@ -221,4 +227,14 @@ export function arrive(board: Board, me: KernelSlot, first: boolean): void {
   restoreContext(board.machine, board.memory, pages.contextPages);
   me.set('quiesced', 0);
   me.set('reentry', 0);
+}
+
+/** Machine code at its own re-entry, or where its image starts: the CPU is as the leaver left it, and the rest is its own work. */
+function arriveAtItself(board: Board, me: KernelSlot): void {
+  me.set('backEntry', board.memory.read32(board.cpu.esp));
+  me.set('selfParked', 0);
+  me.set('reentry', 0);
+  // A leaver that runs the lines has quiesced the devices for itself; one that came by itself has done with them what it liked.
+  if (me.get('liveArrival') === 0) for (const device of board.devices) device.pm.inherit?.();
+  me.set('liveArrival', 0);
 }

@@ -22,6 +22,7 @@ import {
 import type { Engine } from './engines/engine.ts';
 import { Jump, type LineAction } from './jump.ts';
 import { relocatePages, takeBackRelocation } from './relocation-lines.ts';
+import { repairReturn } from './repair.ts';
 import { findTarget } from './target.ts';
 
 /**
@@ -55,9 +56,10 @@ export function kernelResume(board: Board, me: KernelSlot, engine: Engine): void
   const first = me.state === KernelState.LOADED;
   const climbs = !first && me.get('quiesced') !== 0;
   me.moveTo(KernelState.RUNNING);
-  board.trace(TraceType.wake, me.index, now, 0, climbs ? 0 : 1);
-  engine.invalidate();
+  const repaired = me.get('selfParked') === 0 ? 0 : repairReturn(board, me);
+  board.trace(TraceType.wake, me.index, now, 0, climbs ? 0 : 1, repaired);
   arrive(board, me, first);
+  engine.invalidate();
   if (climbs) new Jump(board, me, engine).resume(UP);
   // Who climbs no lines finds the console nobody's, and takes it.
   else board.clock.foreground = me.index;

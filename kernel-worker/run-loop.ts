@@ -10,13 +10,13 @@ import { KernelState } from '../shared/lifecycle.ts';
 import type { TaskResult } from '../shared/protocol.ts';
 import { StopCode, StopReason, type StopReasonValue } from '../shared/stop.ts';
 import { TraceType } from '../shared/trace-ring.ts';
+import { hex } from '../shared/units.ts';
 import type { Board } from './board.ts';
 import { type Engine, EngineStop, type EngineStopValue } from './engines/engine.ts';
-import { GuestEngine } from './engines/guest/guest-engine.ts';
+import { engineFor } from './engines/engine-for.ts';
+import { leaveByItself } from './guest-jump.ts';
 import { kernelKexec, kernelResume } from './kernel-kexec.ts';
 
-/** Steps in a slice: short enough that a wish of the host is seen within a millisecond of ordinary steps. */
-const SLICE_STEPS = 128;
 /** In real-time mode virtual time may run ahead of the wall by this much. */
 const AHEAD_TICKS = 1_000_000;
 
@@ -56,7 +56,7 @@ export class RunLoop {
   constructor(board: Board, slot: KernelSlot, pump: () => number) {
     this.board = board;
     this.slot = slot;
-    this.engine = new GuestEngine(board, slot);
+    this.engine = engineFor(board, slot);
     this.pump = pump;
     this.generation = board.clock.generation;
     this.life = slot.get('life');
@@ -114,7 +114,8 @@ export class RunLoop {
     if (Atomics.load(this.live, LIVE.stopRequest) !== 0) return this.stopForHost(StopReason.requested);
     this.pace();
     this.statistics.slices++;
-    const budget = steps < 0 ? SLICE_STEPS : Math.min(steps, SLICE_STEPS);
+    const { slice } = this.engine;
+    const budget = steps < 0 ? slice : Math.min(steps, slice);
     const before = slot.steps;
     const stop = this.engine.run(budget, this.limitTick[0]);
     if (steps > 0) this.live[LIVE.stepsLeft] = Math.max(0, steps - (slot.steps - before));
@@ -128,7 +129,7 @@ export class RunLoop {
     if (generation === this.generation && life === this.life) return;
     this.generation = generation;
     this.life = life;
-    this.engine = new GuestEngine(this.board, this.slot);
+    this.engine = engineFor(this.board, this.slot);
     this.board.touchDeadlines();
   }
 
@@ -164,11 +165,24 @@ export class RunLoop {
     }
     // The run has no switch left: the request stays, and is the first thing that the next run serves.
     if (this.live[LIVE.switchesLeft] === 0) return this.stopForHost(StopReason.limit);
+    if (request === Request.arrived) return this.leftByItself();
     if (kernelKexec(board, slot, this.engine) !== 0) return 'go-on';
     if (request === Request.return) return 'end';
     if (!board.options.amnesia) return 'wait';
     // The thread forgets everything; whoever hands the CPU back finds no thread and asks for a new one.
     return 'detach';
+  }
+
+  /** Machine code has handed the CPU over without asking anybody. */
+  private leftByItself(): Next {
+    const { board, slot } = this;
+    const at = board.cpu.eip >>> 0;
+    if (leaveByItself(board, slot, this.engine)) {
+      if (slot.state === KernelState.OFF) return 'end';
+      return board.options.amnesia ? 'detach' : 'wait';
+    }
+    slot.setStop(StopCode.badEntry, at, `it jumped to ${hex(at)}, and there is no kernel slot left for what is there`);
+    return this.end(KernelState.CRASHED, StopReason.crashed);
   }
 
   private debugExit(): Next {

@@ -87,7 +87,6 @@ const isPlainCargo = (slots: readonly KernelSlot[], slot: KernelSlot): boolean =
 function enterable(board: Board, slot: KernelSlot, me: KernelSlot): JumpTarget | number {
   if (slot.index === me.index) return Errno.EINVAL;
   if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return Errno.EINVAL;
-  if (slot.get('engine') === EngineKind.i386) return Errno.ENOEXEC;
   const start = slot.state === KernelState.LOADED ? slot.address('entry') : slot.address('reentry');
   const throughImage = carries(me, slot);
   if (!throughImage && isPlainCargo(board.slots, slot)) return Errno.EINVAL;
@@ -160,7 +159,11 @@ export function claimSlot(board: Board, me: KernelSlot, target: JumpTarget): Ker
 
 /** A kernel that a guest loads is called what its module is called, as far as nobody else is. */
 function nameOf(board: Board, specifier: string, index: number): string {
-  const stem = specifier.slice(specifier.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');
+  return freeNameFor(board, specifier.slice(specifier.lastIndexOf('/') + 1).replace(/\.[^.]*$/, ''), index);
+}
+
+/** The name, with the slot's number behind it if somebody has it already. */
+export function freeNameFor(board: Board, stem: string, index: number): string {
   return stem === '' || board.slotNamed(stem) !== undefined ? `${stem}${index}` : stem;
 }
 

@@ -7,6 +7,7 @@
 import { KjumpError } from '../shared/errors.ts';
 import { Request } from '../shared/jump-lines.ts';
 import { freeSlot, type KernelSlot } from '../shared/kernel-slot.ts';
+import { CALL_REGISTERS, EntryMode } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { hex, PAGE_SIZE, pageIndexOf, parseSize, type Size } from '../shared/units.ts';
 import type { Program } from './loaders/program.ts';
@@ -14,8 +15,7 @@ import type { MachineParts } from './machine-parts.ts';
 import { checkOptions, checkSpan, wholeNumber } from './options.ts';
 import { locatePages, placeAside } from './placing.ts';
 
-export const REGISTERS = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi', 'eip', 'eflags'] as const;
-export type RegisterName = (typeof REGISTERS)[number];
+export type RegisterName = (typeof CALL_REGISTERS)[number];
 
 export interface PhysicalCall {
   /** Page-aligned physical address of the function. */
@@ -42,7 +42,10 @@ const CALL_CHECKS: Readonly<Record<keyof PhysicalCall, (value: unknown) => strin
   read: (value) => (Array.isArray(value) ? null : 'a list of { physAddr, length }'),
 };
 const word = wholeNumber(-(2 ** 31), 2 ** 32 - 1);
-const REGISTER_CHECKS = Object.fromEntries(REGISTERS.map((name) => [name, word])) as Record<RegisterName, typeof word>;
+const REGISTER_CHECKS = Object.fromEntries(CALL_REGISTERS.map((name) => [name, word])) as Record<
+  RegisterName,
+  typeof word
+>;
 
 /** Throws `BAD_OPTION`. */
 export function checkCall(call: PhysicalCall): void {
@@ -77,14 +80,18 @@ export async function callRoutine(
   const routine = placeAside(parts, program, `call ${hex(at)}`, [window]);
   try {
     routine.set('caller', caller.index);
-    routine.callRegisters = REGISTERS.map((name) => call.registers?.[name] ?? 0);
+    routine.set('entryMode', EntryMode.call);
+    routine.callRegisters = CALL_REGISTERS.map((name) => call.registers?.[name] ?? 0);
     caller.set('requestTarget', routine.index);
     caller.set('request', Request.jump);
     await run(routine);
     const registers = routine.callRegisters;
     const pageOf = locatePages(parts, routine, parts.currentSlot);
     return {
-      registers: Object.fromEntries(REGISTERS.map((name, i) => [name, registers[i]])) as Record<RegisterName, number>,
+      registers: Object.fromEntries(CALL_REGISTERS.map((name, i) => [name, registers[i]])) as Record<
+        RegisterName,
+        number
+      >,
       memory: (call.read ?? []).map(({ physAddr, length }) => readPages(parts, pageOf, physAddr, length)),
     };
   } finally {

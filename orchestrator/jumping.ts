@@ -10,6 +10,7 @@ import { listsBetween } from '../shared/kexec/home-lists.ts';
 import { homePages } from '../shared/kexec/home-pages.ts';
 import { STACK_TOP_WORD } from '../shared/layout/control-page.ts';
 import { CPU, CR0_ET, CR0_PE, EFLAGS_ALWAYS } from '../shared/layout/cpu-state.ts';
+import { KernelState } from '../shared/lifecycle.ts';
 import { CPU_RECORD_BYTES } from '../shared/machine-memory.ts';
 import { DEVICE_NAMES, PM_PHASES, type PmPhase } from '../shared/pm-phases.ts';
 import type { MachineParts } from './machine-parts.ts';
@@ -63,15 +64,21 @@ export function requestJump(leaver: KernelSlot, to: KernelSlot | null, options: 
 }
 
 /** The registers with which a kernel is booted: flat protected mode, and zero at [ESP], for nobody was here before. */
-export function setBootCpu({ machine, memory, cpu }: MachineParts, slot: KernelSlot): void {
+export function setBootCpu(parts: MachineParts, slot: KernelSlot): void {
+  setEntryCpu(parts, slot, slot.address('entry'));
+}
+
+/** The same at another address than the entry of the kernel in whose control page the stack is. */
+function setEntryCpu({ machine, memory, cpu }: MachineParts, slot: KernelSlot, start: number): void {
   const { offset } = machine.region('cpu');
   machine.u8.fill(0, offset, offset + CPU_RECORD_BYTES);
   const stackTop = slot.address('controlPage') + STACK_TOP_WORD;
   memory.write32(stackTop, 0);
   cpu.esp = stackTop;
-  cpu.eip = slot.address('entry');
+  cpu.eip = start;
   cpu.eflags = EFLAGS_ALWAYS;
   cpu.setWord(CPU.cr0, CR0_PE | CR0_ET);
+  cpu.setFlatSegments();
 }
 
 /** The kernel that had the machine is over: its pages go out and the target's come in, by the host. */
@@ -95,7 +102,7 @@ export function enterFromHost(parts: MachineParts, over: KernelSlot, to: KernelS
     });
   }
   exchangeFromHost(parts, over, over, to);
-  setBootCpu(parts, over);
+  setEntryCpu(parts, over, to.state === KernelState.LOADED ? to.address('entry') : to.address('reentry'));
   parts.clock.switches += 1;
   parts.clock.current = to.index;
 }

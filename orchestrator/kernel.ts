@@ -10,6 +10,7 @@ import { KernelState, type KernelStateName, stateName } from '../shared/lifecycl
 import type { ThreadDescription } from '../shared/protocol.ts';
 import type { Size } from '../shared/units.ts';
 import type { StopReport } from './events.ts';
+import type { ModuleOption } from './loaders/program.ts';
 
 export interface PlaceOptions {
   readonly name?: string;
@@ -20,6 +21,9 @@ export interface PlaceOptions {
   /** For a flat binary: its load address, and its entry if that is another. */
   readonly at?: Size;
   readonly entry?: Size;
+  /** For a multiboot kernel: its command line, and the modules that are loaded with it. */
+  readonly cmdline?: string;
+  readonly modules?: readonly ModuleOption[];
 }
 
 export interface ImageOptions extends PlaceOptions {

@@ -22,6 +22,8 @@ const PLACE_CHECKS: Readonly<Record<keyof PlaceOptions, (value: unknown) => stri
   shared: (value) => (Array.isArray(value) && value.length < 4 ? null : 'a list of at most three windows'),
   at: anything,
   entry: anything,
+  cmdline: (value) => (typeof value === 'string' ? null : 'a text'),
+  modules: (value) => (Array.isArray(value) ? null : 'a list of { file, cmdline }'),
 };
 const IMAGE_CHECKS = { ...PLACE_CHECKS, preserve: trueOrFalse };
 
@@ -45,7 +47,10 @@ export async function prepareKernel(
   const windows = windowsOf(options, ramPages, whole);
   const at = options.at === undefined ? undefined : parseSize(options.at, 'at');
   const entry = options.entry === undefined ? undefined : parseSize(options.entry, 'entry');
-  const program = await loadProgram(file, { base: entryBase(windows[0]), at, entry });
+  const { cmdline, modules } = options;
+  const [memoryStart, memory] = [windows[0].firstPage * PAGE_SIZE, windows[0].endPage * PAGE_SIZE];
+  const base = entryBase(windows[0]);
+  const program = await loadProgram(file, { base, at, entry, cmdline, modules, memoryStart, memory });
   if (program.engine === EngineKind.guest) checkRoom(windows[0]);
   const name = options.name ?? freeName(program.name, takenNames);
   checkName(name, takenNames);

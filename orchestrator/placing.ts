@@ -22,11 +22,12 @@ import {
 } from '../shared/kexec/segments.ts';
 import { privateWindows } from '../shared/kexec/windows.ts';
 import { REENTRY_OFFSET } from '../shared/layout/control-page.ts';
+import { CALL_REGISTERS, EntryMode } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { KERNEL_SLOT_BYTES } from '../shared/machine-memory.ts';
 import type { PhysicalMemory } from '../shared/physical-memory.ts';
 import { hex, PAGE_SIZE, pageAddress, pageIndexOf } from '../shared/units.ts';
-import type { Program } from './loaders/program.ts';
+import type { EntryState, Program } from './loaders/program.ts';
 import type { MachineParts } from './machine-parts.ts';
 
 /** The program straight into memory: the kernel is where it runs. */
@@ -279,12 +280,19 @@ function withNewSlot(
   return withSlot(parts, emptySlot(parts.slots), (slot) => {
     slot.set('entry', program.entry);
     slot.set('engine', program.engine);
+    setEntry(slot, program.entryState);
     slot.set('parent', -1);
     slot.name = name;
     slot.windows = windows;
     fill(slot);
     slot.moveTo(KernelState.LOADED);
   });
+}
+
+function setEntry(slot: KernelSlot, { mode, registers }: EntryState): void {
+  const isBorder = mode === 'flat32' && Object.keys(registers).length === 0;
+  slot.set('entryMode', mode === 'real' ? EntryMode.real : isBorder ? EntryMode.border : EntryMode.registers);
+  slot.callRegisters = CALL_REGISTERS.map((name) => (registers as Readonly<Record<string, number>>)[name] ?? 0);
 }
 
 function withSlot({ hidden }: MachineParts, slot: KernelSlot, fill: (slot: KernelSlot) => void): KernelSlot {

@@ -2,8 +2,15 @@
 //
 // The live CPU record as an object: general registers by name, signed 32 bits. Hand-written accessors over bytes cost what
 // fields cost. Engines with a hot loop of their own read the bytes directly at the offsets of shared/layout/cpu-state.ts.
-import { CPU, EFLAGS_IF } from './layout/cpu-state.ts';
+import { CPU, EFLAGS_IF, SEGMENT } from './layout/cpu-state.ts';
 import type { MachineMemory } from './machine-memory.ts';
+
+/** Linux's __KERNEL_CS and __KERNEL_DS, in the registers at every border (reference §3.3). */
+const KERNEL_CS = 0x60;
+const KERNEL_DS = 0x68;
+const FLAT_LIMIT = -1;
+const CODE_ATTRIBUTES = 0xc09b;
+const DATA_ATTRIBUTES = 0xc093;
 
 export class CpuRecord {
   private readonly view: DataView;
@@ -98,5 +105,18 @@ export class CpuRecord {
   }
   set interruptsEnabled(on: boolean) {
     this.eflags = on ? this.eflags | EFLAGS_IF : this.eflags & ~EFLAGS_IF;
+  }
+
+  /** CS, SS, DS and ES flat: base 0, no limit, 32 bits. */
+  setFlatSegments(): void {
+    this.setSegment(CPU.cs, KERNEL_CS, CODE_ATTRIBUTES);
+    for (const segment of [CPU.ss, CPU.ds, CPU.es]) this.setSegment(segment, KERNEL_DS, DATA_ATTRIBUTES);
+  }
+
+  private setSegment(segment: number, selector: number, attributes: number): void {
+    this.setWord(segment + SEGMENT.selector, selector);
+    this.setWord(segment + SEGMENT.base, 0);
+    this.setWord(segment + SEGMENT.limit, FLAT_LIMIT);
+    this.setWord(segment + SEGMENT.attributes, attributes);
   }
 }

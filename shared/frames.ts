@@ -32,6 +32,8 @@ export class FramePool {
   /** Byte offset of frame 0 in the buffer. */
   readonly base: number;
   readonly references: Int32Array;
+  /** Odd while somebody holds code decoded from the frame; every store to it then makes the count even. */
+  readonly codeGenerations: Int32Array;
   readonly key: number;
   private readonly live: Int32Array;
   private readonly stack: Int32Array;
@@ -40,6 +42,7 @@ export class FramePool {
     this.count = machine.geometry.frames;
     this.base = machine.region('frames').offset;
     this.references = machine.words('frame-references');
+    this.codeGenerations = machine.words('code-generations');
     this.stack = machine.words('free-frames');
     this.live = machine.words('live');
     this.key = key;
@@ -83,6 +86,8 @@ export class FramePool {
     this.live[FREE] = free;
     const frame = this.stack[free];
     this.references[frame] = 1;
+    // Its next user has other bytes than the code that was decoded from it.
+    if ((this.codeGenerations[frame] & 1) !== 0) this.codeGenerations[frame] += 1;
     return frame;
   }
 

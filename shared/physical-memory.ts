@@ -31,6 +31,7 @@ export class PhysicalMemory {
   /** A byte a hidden page: 0 free, else kernel slot + 1 (`HiddenPages`). */
   readonly hiddenOwners: Uint8Array;
   private readonly references: Int32Array;
+  private readonly codeGenerations: Int32Array;
   private readonly live: Int32Array;
   private readonly view: DataView;
   private readonly u8: Uint8Array;
@@ -43,6 +44,7 @@ export class PhysicalMemory {
     this.table = machine.words('page-table');
     this.hiddenOwners = machine.bytes('hidden-owners');
     this.references = this.frames.references;
+    this.codeGenerations = this.frames.codeGenerations;
     this.live = machine.words('live');
     this.view = machine.view;
     this.u8 = machine.u8;
@@ -160,11 +162,23 @@ export class PhysicalMemory {
     return this.base + this.table[page] * SIZE;
   }
 
-  /** Byte offset of a frame that belongs to this page alone; moves the page to a new frame if its frame is shared. */
+  /**
+   * Byte offset of a frame that belongs to this page alone, to be stored to at once: moves the page to a new frame if its frame
+   * is shared, and makes code decoded from it stale.
+   */
   offsetForStore(page: number): number {
     const frame = this.table[page];
-    if (this.references[frame] === 1) return this.base + frame * SIZE;
+    if (this.references[frame] === 1) {
+      if ((this.codeGenerations[frame] & 1) !== 0) this.codeGenerations[frame] += 1;
+      return this.base + frame * SIZE;
+    }
     return this.base + this.unshare(page) * SIZE;
+  }
+
+  /** The page's frame, made its own if it is shared; code decoded from it stays good until somebody says that he stores. */
+  ownFrame(page: number): number {
+    const frame = this.table[page];
+    return this.references[frame] === 1 ? frame : this.unshare(page);
   }
 
   private unshare(page: number): number {

@@ -17,7 +17,9 @@ export type EngineStopValue = (typeof EngineStop)[keyof typeof EngineStop];
 
 export interface Engine {
   readonly name: string;
-  /** First entry of a kernel: registers are as the border protocol left them. */
+  /** Instructions in a slice: so many that a wish of the host is seen within about a millisecond. */
+  readonly slice: number;
+  /** First entry of a kernel: registers are as the border protocol left them, or as its loader wants them. */
   enter(): EngineStopValue;
   /** Runs for at most `budget` instructions (steps of a TypeScript kernel) and not past the tick. */
   run(budget: number, untilTick: number): EngineStopValue;

@@ -1,22 +1,48 @@
 // SPDX-License-Identifier: MIT
 //
 // `kjump inspect`: checks every byte of an image and tells what is in it. No machine is made, no thread started.
+import { CR0_PE } from '../../shared/layout/cpu-state.ts';
 import { formatSize, hex, PAGE_SIZE } from '../../shared/units.ts';
+import { bytesOfInstructions, disassemble, formatListing } from '../disassemble.ts';
 import { describeImage, type ImageDescription } from '../images/describe-image.ts';
-import { verifyImage } from '../images/hibernation.ts';
+import { type Image, verifyImage } from '../images/hibernation.ts';
+import { readMemory } from '../images/read-memory.ts';
 import { alignColumns, wrapText } from './columns.ts';
 import { ExitCode } from './exit-codes.ts';
 import { type ImageKernel, kernelsOf } from './image-kernels.ts';
 import type { Invocation } from './invocation.ts';
 import { kernelRows, virtualTime } from './outcome.ts';
 
-export async function inspect({ output, interruption }: Invocation, path: string): Promise<number> {
+/** D/B of the cached attributes of CS: 32-bit code. */
+const SEGMENT_DB = 0x4000;
+
+interface CodeRange {
+  readonly physAddr: number;
+  readonly count: number;
+}
+
+export async function inspect({ output, interruption, options }: Invocation, path: string): Promise<number> {
   const image = await interruption.guard(verifyImage(path), async () => {});
   const description = describeImage(image);
+  const range = options.disassemble as CodeRange | undefined;
+  if (range !== undefined) {
+    const listing = await codeAt(image, description, range);
+    const code = listing.map((line) => ({ ...line, bytes: Buffer.from(line.bytes).toString('hex') }));
+    output.result({ code }, formatListing(listing));
+    return ExitCode.ok;
+  }
   const kernels = kernelsOf(image);
   output.result({ image: description, kernels }, describe(description, kernels));
   if (output.verbose) output.say(loadLines(description));
   return ExitCode.ok;
+}
+
+/** Read in the mode that the CPU was in. */
+async function codeAt(image: Image, { cpu }: ImageDescription, { physAddr, count }: CodeRange) {
+  const bytes = await readMemory(image, physAddr, bytesOfInstructions(count));
+  const attributes = (cpu.cs as number[])[3];
+  const is32 = ((cpu.cr0 as number) & CR0_PE) !== 0 && (attributes & SEGMENT_DB) !== 0;
+  return disassemble(bytes, physAddr, is32 ? 32 : 16, count);
 }
 
 const REGISTERS = ['eip', 'esp', 'eflags', 'cr0'] as const;

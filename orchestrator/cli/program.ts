@@ -85,7 +85,12 @@ export function makeProgram({ opened, done }: ProgramHooks): Command {
     program
       .command('inspect')
       .description('check a hibernation image and show what is in it')
-      .argument('<image>', 'file that hibernate has written'),
+      .argument('<image>', 'file that hibernate has written')
+      .option(
+        '--disassemble <address:count>',
+        'show machine code at a physical address, 16 instructions or so many',
+        codeRange,
+      ),
     async () => (await import('./inspect.ts')).inspect,
   );
 
@@ -134,6 +139,15 @@ function windowSpec(text: string): [string, string] {
   const ends = text.split(':');
   if (ends.length !== 2) throw new InvalidArgumentError('A window is written like 1M:16M.');
   return [ends[0], ends[1]];
+}
+
+function codeRange(text: string): { physAddr: number; count: number } {
+  const [address, count = '16', ...rest] = text.split(':');
+  const range = { physAddr: wholeNumber(address), count: wholeNumber(count) };
+  if (rest.length > 0 || range.physAddr >= 2 ** 32 || range.count < 1 || range.count > 10_000) {
+    throw new InvalidArgumentError('A place in memory is written like 0x100000 or 0x100000:40.');
+  }
+  return range;
 }
 
 function version(): string {

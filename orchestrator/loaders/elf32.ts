@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
 // ELF32 executables for the i386: every PT_LOAD goes to its physical address (TIS ELF 1.2, book I; kexec-tools' ELF loader
-// takes p_paddr too). A kernel may start anywhere within a page; segments are widened to whole pages and joined where they
-// share one, as kexec_load wants them.
+// takes p_paddr too).
 import { KjumpError } from '../../shared/errors.ts';
 import { EngineKind } from '../../shared/layout/kernel-slot.ts';
-import { PAGE_SIZE, pagesIn } from '../../shared/units.ts';
-import type { LoadOptions, Program, ProgramSegment } from './program.ts';
+import { FLAT_ENTRY, type LoadOptions, type Program, type ProgramSegment } from './program.ts';
+import { wholePages } from './whole-pages.ts';
 
 const EHDR_BYTES = 52;
 const PHDR_BYTES = 32;
@@ -17,8 +16,35 @@ const ET_DYN = 3;
 const EM_386 = 3;
 const PT_LOAD = 1;
 
+/** A PT_LOAD: its bytes at p_paddr, and the address it is linked for. */
+export interface ElfPiece extends ProgramSegment {
+  readonly virtAddr: number;
+}
+
+export interface Elf32 {
+  /** e_entry. */
+  readonly entry: number;
+  readonly pieces: readonly ElfPiece[];
+}
+
+export function isElf(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
+}
+
 /** Throws `NOT_A_KERNEL`, naming the header field that is wrong. */
 export function loadElf32(bytes: Uint8Array, name: string, options: LoadOptions): Program {
+  const { entry, pieces } = readElf32(bytes, name);
+  return {
+    entry: options.entry ?? entry,
+    entryState: FLAT_ENTRY,
+    segments: wholePages(pieces),
+    engine: EngineKind.i386,
+    name,
+  };
+}
+
+/** The parts of the file that are loaded. Throws `NOT_A_KERNEL`, naming the header field that is wrong. */
+export function readElf32(bytes: Uint8Array, name: string): Elf32 {
   const refuse = (why: string): never => {
     throw new KjumpError('NOT_A_KERNEL', `${name} is no ELF kernel that can be loaded`, {
       why,
@@ -38,41 +64,20 @@ export function loadElf32(bytes: Uint8Array, name: string, options: LoadOptions)
   const phnum = view.getUint16(44, true);
   if (phentsize !== PHDR_BYTES) refuse(`e_phentsize is ${phentsize}, not ${PHDR_BYTES}`);
   if (phoff + phnum * PHDR_BYTES > bytes.length) refuse('the program headers lie behind the end of the file');
-  const pieces: ProgramSegment[] = [];
+  const pieces: ElfPiece[] = [];
   for (let i = 0; i < phnum; i++) {
     const at = phoff + i * PHDR_BYTES;
     const memsz = view.getUint32(at + 20, true);
     if (view.getUint32(at, true) !== PT_LOAD || memsz === 0) continue;
     const offset = view.getUint32(at + 4, true);
     const filesz = view.getUint32(at + 16, true);
+    const virtAddr = view.getUint32(at + 8, true);
     const physAddr = view.getUint32(at + 12, true);
     if (filesz > memsz) refuse(`segment ${i}: p_filesz ${filesz} is larger than p_memsz ${memsz}`);
     if (offset + filesz > bytes.length) refuse(`segment ${i} lies behind the end of the file`);
     if (physAddr + memsz > 0xffffffff) refuse(`segment ${i} ends above 4 GiB`);
-    pieces.push({ physAddr, bytes: bytes.subarray(offset, offset + filesz), length: memsz });
+    pieces.push({ physAddr, virtAddr, bytes: bytes.subarray(offset, offset + filesz), length: memsz });
   }
   if (pieces.length === 0) refuse('it has no PT_LOAD segment');
-  const entry = options.entry ?? view.getUint32(24, true);
-  return { entry, segments: wholePages(pieces), engine: EngineKind.i386, name };
-}
-
-/** Page-aligned segments that cover the pieces; pieces that meet in a page, or touch, become one. */
-function wholePages(pieces: readonly ProgramSegment[]): ProgramSegment[] {
-  const ranges: { first: number; end: number }[] = [];
-  for (const { physAddr, length } of [...pieces].sort((a, b) => a.physAddr - b.physAddr)) {
-    const first = Math.floor(physAddr / PAGE_SIZE);
-    const end = pagesIn(physAddr + length);
-    const last = ranges.at(-1);
-    if (last !== undefined && first <= last.end) last.end = Math.max(last.end, end);
-    else ranges.push({ first, end });
-  }
-  return ranges.map(({ first, end }) => {
-    const start = first * PAGE_SIZE;
-    const length = (end - first) * PAGE_SIZE;
-    const bytes = new Uint8Array(length);
-    for (const piece of pieces) {
-      if (piece.physAddr >= start && piece.physAddr < start + length) bytes.set(piece.bytes, piece.physAddr - start);
-    }
-    return { physAddr: start, bytes, length };
-  });
+  return { entry: view.getUint32(24, true), pieces };
 }

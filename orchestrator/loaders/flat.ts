@@ -4,7 +4,7 @@
 import { KjumpError } from '../../shared/errors.ts';
 import { EngineKind } from '../../shared/layout/kernel-slot.ts';
 import { isPageAligned, PAGE_SIZE, pagesIn } from '../../shared/units.ts';
-import type { LoadOptions, Program } from './program.ts';
+import { FLAT_ENTRY, type LoadOptions, type Program } from './program.ts';
 
 /** Throws `NOT_A_KERNEL` if no page-aligned load address was given, or the file is empty. */
 export function loadFlat(bytes: Uint8Array, name: string, { at, entry }: LoadOptions): Program {
@@ -14,11 +14,11 @@ export function loadFlat(bytes: Uint8Array, name: string, { at, entry }: LoadOpt
   if (bytes.length === 0) refuse('the file is empty', 'give a kernel');
   if (at === undefined) {
     return refuse(
-      'it is neither a module nor an ELF file, and a flat binary needs a load address',
+      'it is no module, multiboot kernel, ELF file or boot sector, and a flat binary needs a load address',
       'give its physical address with the option at',
     );
   }
   if (!isPageAligned(at)) refuse('its load address is not a multiple of 4096', 'give a page-aligned address');
   const segment = { physAddr: at, bytes, length: pagesIn(bytes.length) * PAGE_SIZE };
-  return { entry: entry ?? at, segments: [segment], engine: EngineKind.i386, name };
+  return { entry: entry ?? at, entryState: FLAT_ENTRY, segments: [segment], engine: EngineKind.i386, name };
 }

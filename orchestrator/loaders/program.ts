@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What every loader makes of a file: bytes for physical addresses, an entry, and who executes it.
+// What every loader makes of a file: bytes for physical addresses, an entry, what the CPU holds there, and who executes it.
 import type { EngineKind } from '../../shared/layout/kernel-slot.ts';
 
 export interface ProgramSegment {
@@ -10,20 +10,47 @@ export interface ProgramSegment {
   readonly length: number;
 }
 
+export type GeneralRegister = 'eax' | 'ecx' | 'edx' | 'ebx' | 'esp' | 'ebp' | 'esi' | 'edi';
+
+/**
+ * The CPU at the entry, as whoever starts files of this kind leaves it. Interrupts are off in both modes, and A20 is on.
+ * `flat32`: protected mode without paging; CS and the data segments are 32-bit and span 0 to 4 GiB. `real`: real mode; every
+ * segment register is 0, so that the entry is an offset in segment 0. A register that is not named is 0.
+ */
+export interface EntryState {
+  readonly mode: 'flat32' | 'real';
+  readonly registers: Readonly<Partial<Record<GeneralRegister, number>>>;
+}
+
+export const FLAT_ENTRY: EntryState = { mode: 'flat32', registers: {} };
+
 export interface Program {
   readonly entry: number;
+  readonly entryState: EntryState;
+  /** Whole pages, each page in one segment only. */
   readonly segments: readonly ProgramSegment[];
   readonly engine: (typeof EngineKind)[keyof typeof EngineKind];
   /** File name without folder and extension. */
   readonly name: string;
 }
 
+/** A multiboot module: a file that is loaded behind the kernel, and a text for it. */
+export interface ModuleOption {
+  readonly file: string | URL;
+  readonly cmdline?: string;
+}
+
 export interface LoadOptions {
   /** First address of the kernel's window: where a module's entry page goes. */
   readonly base: number;
-  /** For flat binaries: load address and entry. */
+  /** Load address of a flat binary; a file with one is no boot sector. */
   readonly at?: number;
   readonly entry?: number;
   /** A module that is called once and returns. */
   readonly routine?: boolean;
+  /** For multiboot kernels: the command line, the modules, and the memory they are told of: end and start, in bytes. */
+  readonly cmdline?: string;
+  readonly modules?: readonly ModuleOption[];
+  readonly memory?: number;
+  readonly memoryStart?: number;
 }

@@ -13,6 +13,7 @@ import {
   CONTEXT_SLOT,
   CONTROL,
   CONTROL_MARKER,
+  REENTRY_CODE,
   REENTRY_OFFSET,
 } from '../layout/control-page.ts';
 import { CPU, CPU_LAYOUT } from '../layout/cpu-state.ts';
@@ -67,6 +68,7 @@ function nameContext(memory: PhysicalMemory, pages: BorderPages): void {
   memory.write32(control + CONTROL.swapPage, pages.swapPage);
   memory.write32(control + CONTROL.head, pages.head);
   memory.write32(control + CONTROL.marker, CONTROL_MARKER);
+  memory.write32(control + REENTRY_OFFSET, REENTRY_CODE);
   for (let i = 0; i < CONTEXT_PAGES; i++) {
     memory.write32(control + CONTROL.contextPages + 4 * i, pages.contextPages[i]);
   }

@@ -18,6 +18,11 @@ export const CONTROL = {
 
 /** Where the peer calls back: the re-entry address is the control page's address plus this (as in Linux 6.1's stub). */
 export const REENTRY_OFFSET = 0xd7;
+/**
+ * What lies at the re-entry address of a kernel that kjump itself parks: an opcode that is undefined on every i386, and means to our
+ * engine that the kernel of this control page is called (kernel-worker/engines/i386/hand-over.ts).
+ */
+export const REENTRY_CODE = 0x3f0f;
 /** 'KJCP': context pages follow. */
 export const CONTROL_MARKER = 0x50434a4b;
 

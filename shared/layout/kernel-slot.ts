@@ -11,6 +11,21 @@ export const WINDOWS_MAX = 4;
 export const WINDOW_WORDS = 4;
 export const WINDOW_SHARED = 1;
 
+/** The registers in `callRegisters`, in their order. */
+export const CALL_REGISTERS = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi', 'eip', 'eflags'] as const;
+
+/** Values of the word `entryMode`: what the CPU holds at the first instruction, beside what the border protocol says. */
+export const EntryMode = {
+  /** Nothing else. */
+  border: 0,
+  /** The words of `callRegisters` that are not zero: a boot protocol. */
+  registers: 1,
+  /** Real mode, with those registers. */
+  real: 2,
+  /** All of them but ESP: a function that is called. */
+  call: 3,
+} as const;
+
 /** Values of the word `engine`. */
 export const EngineKind = { unknown: 0, guest: 1, i386: 2 } as const;
 
@@ -54,6 +69,12 @@ export const SLOT = {
   name: 224,
   stopText: 256,
   callRegisters: 768,
+  entryMode: 808,
+  selfParked: 812,
+  liveArrival: 816,
+  gdtBase: 820,
+  gdtLimit: 824,
+  pagingCr4: 828,
   kexecImage: 1024,
   crashImage: 1536,
 } as const;
@@ -79,7 +100,12 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
   field('parent', SLOT.parent, 'i32', 'slot in whose memory the home list lies; -1: in hidden pages'),
   field('kexecLock', SLOT.kexecLock, 'u32', '__kexec_lock'),
   field('result', SLOT.result, 'u32', 'errno of the last jump, 0 after a return'),
-  field('request', SLOT.request, 'u32', '1: jump when the step ends, 2: call, 3: power off'),
+  field(
+    'request',
+    SLOT.request,
+    'u32',
+    '1: jump when the step ends, 2: return, 3: power off, 4: control has left by itself',
+  ),
   field('requestTarget', SLOT.requestTarget, 'i32', 'slot to jump to; -1: where the loaded image says'),
   field('pmTest', SLOT.pmTest, 'u32', 'depth at which the next jump turns round'),
   field('caller', SLOT.caller, 'i32', 'for a function called in physical mode: slot of its caller'),
@@ -103,7 +129,24 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
   field('windows', SLOT.windows, 'u32', 'first page, end page, flags of each window', WINDOWS_MAX * WINDOW_WORDS),
   field('name', SLOT.name, 'u8', 'name of the kernel', SLOT_NAME_BYTES),
   field('stopText', SLOT.stopText, 'u8', 'report of the stop', SLOT_STOP_TEXT_BYTES),
-  field('callRegisters', SLOT.callRegisters, 'u32', 'registers that a physical call came back with', 10),
+  field(
+    'callRegisters',
+    SLOT.callRegisters,
+    'u32',
+    'registers of a boot protocol, or in and out of a physical call',
+    10,
+  ),
+  field('entryMode', SLOT.entryMode, 'u32', 'how those registers go to the CPU at the first entry (EntryMode)'),
+  field(
+    'selfParked',
+    SLOT.selfParked,
+    'u32',
+    '1: it left by itself; its state is in its own memory, only the re-entry here',
+  ),
+  field('liveArrival', SLOT.liveArrival, 'u32', '1: control came to it by itself; the CPU is as it must be'),
+  field('gdtBase', SLOT.gdtBase, 'u32', 'GDTR before the kernel invalidated it to leave: base'),
+  field('gdtLimit', SLOT.gdtLimit, 'u32', 'and limit; 0: nothing noted'),
+  field('pagingCr4', SLOT.pagingCr4, 'u32', 'CR4 when the kernel switched paging off to leave'),
   field('kexecImage', SLOT.kexecImage, 'u32', 'kexec_image (shared/layout/kimage.ts)', KIMAGE_BYTES / 4),
   field('crashImage', SLOT.crashImage, 'u32', 'kexec_crash_image', KIMAGE_BYTES / 4),
 ]);

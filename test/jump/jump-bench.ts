@@ -30,6 +30,7 @@ export const MODULE = new URL('../guests/counter.ts', import.meta.url).href;
 /** A kernel whose code does nothing, and says what it was asked. */
 export class StillEngine implements Engine {
   readonly name = 'still';
+  readonly slice = 1;
   /** Answer of its tasks to the freezer. */
   refusal = 0;
   readonly calls: string[] = [];

@@ -11,42 +11,8 @@ import { loadProgram } from '../../orchestrator/loaders/load-program.ts';
 import type { KjumpError } from '../../shared/errors.ts';
 import { ENTRY, ENTRY_MAGIC } from '../../shared/layout/entry-page.ts';
 import { EngineKind } from '../../shared/layout/kernel-slot.ts';
-
-const EHDR_BYTES = 52;
-const PHDR_BYTES = 32;
-
-interface Load {
-  readonly paddr: number;
-  readonly bytes: readonly number[];
-  readonly memsz?: number;
-}
-
-/** A static i386 executable with these PT_LOADs; their bytes follow the headers. */
-function elf(loads: readonly Load[], entry = 0x100000): Uint8Array {
-  const dataStart = EHDR_BYTES + PHDR_BYTES * loads.length;
-  const file = new Uint8Array(dataStart + loads.reduce((sum, { bytes }) => sum + bytes.length, 0));
-  const view = new DataView(file.buffer);
-  file.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
-  view.setUint16(16, 2, true); // e_type ET_EXEC
-  view.setUint16(18, 3, true); // e_machine EM_386
-  view.setUint32(24, entry, true);
-  view.setUint32(28, EHDR_BYTES, true); // e_phoff
-  view.setUint16(42, PHDR_BYTES, true);
-  view.setUint16(44, loads.length, true);
-  let at = dataStart;
-  loads.forEach(({ paddr, bytes, memsz }, i) => {
-    const header = EHDR_BYTES + PHDR_BYTES * i;
-    view.setUint32(header, 1, true); // p_type PT_LOAD
-    view.setUint32(header + 4, at, true); // p_offset
-    view.setUint32(header + 8, 0xc0000000 + paddr, true); // p_vaddr
-    view.setUint32(header + 12, paddr, true);
-    view.setUint32(header + 16, bytes.length, true); // p_filesz
-    view.setUint32(header + 20, memsz ?? bytes.length, true);
-    file.set(bytes, at);
-    at += bytes.length;
-  });
-  return file;
-}
+import { elf } from './elf-file.ts';
+import { header } from './multiboot-file.ts';
 
 const load = (file: Uint8Array) => loadElf32(file, 'kernel', { base: 0 });
 
@@ -131,6 +97,36 @@ describe('the kind of a file', () => {
   test('is ELF by its bytes, whatever its name', async () => {
     const path = await file('vmlinux', elf([{ paddr: 0x300000, bytes: [1] }], 0x300000));
     expect(await loadProgram(path, { base: 0 })).toMatchObject({ entry: 0x300000, name: 'vmlinux' });
+  });
+
+  test('is a boot sector by its signature, unless an address is given', async () => {
+    const sectors = new Uint8Array(1024).fill(0x90);
+    sectors.set([0x55, 0xaa], 510);
+    const path = await file('boot.img', sectors);
+    expect(await loadProgram(path, { base: 0 })).toMatchObject({ entry: 0x7c00, entryState: { mode: 'real' } });
+    expect(await loadProgram(path, { base: 0, at: 0x20000 })).toMatchObject({
+      entry: 0x20000,
+      entryState: { mode: 'flat32' },
+    });
+  });
+
+  test('is multiboot by its header, whatever else it is; its modules are read too', async () => {
+    const kernel = await file('multi.elf', elf([{ paddr: 0x100000, bytes: header({}) }], 0x100000));
+    const module = await file('initrd', 'contents');
+    const { segments, entryState } = await loadProgram(kernel, { base: 0, modules: [{ file: module, cmdline: 'x' }] });
+    expect(entryState.registers.eax).toBe(0x2badb002);
+    expect(new TextDecoder().decode(segments[0].bytes.subarray(0x1000, 0x1008))).toBe('contents');
+    const missing = loadProgram(kernel, { base: 0, modules: [{ file: join(folder, 'none') }] });
+    await expect(missing).rejects.toMatchObject({ code: 'NO_SUCH_FILE' });
+  });
+
+  test.each([
+    ['command line', { cmdline: '' }],
+    ['modules', { modules: [{ file: 'initrd' }] }],
+  ])('that is not multiboot takes no %s', async (what, options) => {
+    const path = await file('plain.elf', elf([{ paddr: 0x100000, bytes: [1] }]));
+    const refused = loadProgram(path, { base: 0, ...options });
+    await expect(refused).rejects.toMatchObject({ code: 'BAD_OPTION', message: `plain takes no ${what}` });
   });
 
   test('is a flat binary else: whole pages at its address, entered there or where it is said', async () => {

@@ -329,16 +329,26 @@ describe('what comes after the end of a kernel', () => {
     expect(performance.now() - started).toBeGreaterThan(50);
   });
 
-  test('machine code is loaded, and refused when it is to run', async () => {
+  test('machine code runs in its window, and a store outside stops it with the address', async () => {
     const path = join(folder, 'flat.bin');
-    await writeFile(path, new Uint8Array(100).fill(0x90));
+    // mov dword [0x100800], 0x12345678; jmp to itself
+    const code = [0xc7, 0x05, 0x00, 0x08, 0x10, 0x00, 0x78, 0x56, 0x34, 0x12, 0xeb, 0xfe];
+    await writeFile(path, Uint8Array.from(code));
     await using machine = await createMachine({ memory: '4M' });
-    await machine.boot(guest('counter'), { name: 'A', window: [0, '1M'] });
+    const ts = await machine.boot(guest('counter'), { name: 'A', window: [0, '1M'] });
     const flat = await machine.load(path, { name: 'flat', at: '1M', window: ['1M', '2M'] });
-    expect([...(await flat.read(0x100000, 4))]).toEqual([0x90, 0x90, 0x90, 0x90]);
-    const refusal = await machine.jump(flat).catch((error: KjumpError) => error);
-    expect(refusal).toMatchObject({ code: 'JUMP_REFUSED', details: { errnoName: 'ENOEXEC' } });
+    expect([...(await flat.read(0x100000, 2))]).toEqual([0xc7, 0x05]);
+    await machine.jump(flat);
+    await machine.run({ steps: 2 });
+    expect(await flat.read32(0x100800)).toBe(0x12345678);
+    await machine.jump(ts);
     await machine.run({ steps: 1 });
+
+    await writeFile(path, Uint8Array.from([0xa3, 0x00, 0x00, 0x20, 0x00]));
+    const astray = await machine.load(path, { name: 'astray', at: '1M', window: ['1M', '2M'] });
+    await machine.jump(astray);
+    expect(await machine.run({ steps: 1 })).toMatchObject({ reason: 'crashed', kernel: 'astray' });
+    expect(astray.stop).toMatchObject({ code: 'windowViolation', address: 0x200000 });
   });
 });
 

@@ -25,6 +25,7 @@ export const STEP_TICKS = 1000;
 
 export class GuestEngine implements Engine {
   readonly name = 'guest';
+  readonly slice = 128;
   private readonly board: Board;
   private readonly slot: KernelSlot;
   private module: (GuestKernel & Partial<GuestRoutine>) | null = null;

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+//
+// Which engine executes a kernel: its slot says what the loader, or whoever found its entry in memory, saw there.
+import type { KernelSlot } from '../../shared/kernel-slot.ts';
+import { EngineKind } from '../../shared/layout/kernel-slot.ts';
+import type { Board } from '../board.ts';
+import type { Engine } from './engine.ts';
+import { GuestEngine } from './guest/guest-engine.ts';
+import { I386Engine } from './i386/i386-engine.ts';
+
+export function engineFor(board: Board, slot: KernelSlot): Engine {
+  return slot.get('engine') === EngineKind.i386 ? new I386Engine(board, slot) : new GuestEngine(board, slot);
+}

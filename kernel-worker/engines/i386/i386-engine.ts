@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs machine code: instructions between two events, and the events. At an instruction boundary, in the order of SDM vol. 3A table
+// 6-2: traps of the instruction before, external interrupts, instruction breakpoints; then instructions up to the next deadline.
+// An instruction takes TICKS of virtual time, whatever it does; the delivery of an exception takes as long.
+import { Request } from '../../../shared/jump-lines.ts';
+import type { KernelSlot } from '../../../shared/kernel-slot.ts';
+import { StopCode, type StopCodeValue } from '../../../shared/stop.ts';
+import { hex } from '../../../shared/units.ts';
+import type { Board } from '../../board.ts';
+import { type Engine, EngineStop, type EngineStopValue } from '../engine.ts';
+import { CodeCache } from './code-cache.ts';
+import { Cpu } from './cpu.ts';
+import { setEntryState } from './entry-state.ts';
+import { Interpreter } from './interpreter.ts';
+import { combineFaults, Delivery, deliver } from './interrupts.ts';
+
+/** Virtual time of one instruction, in ticks of a nanosecond. */
+export const TICKS = 10;
+
+const EIP = 8;
+const EFLAGS = 9;
+const CS_BASE = 17;
+const DR0 = 52;
+const DR6 = 58;
+const DR7 = 59;
+const HALTED = 60;
+const INTERRUPT_SHADOW = 61;
+const PENDING_DEBUG = 72;
+const IF = 0x200;
+const TF = 0x100;
+const RF = 0x10000;
+const DR6_BS = 0x4000;
+const DEBUG = 1;
+const DOUBLE_FAULT = 8;
+
+export class I386Engine implements Engine {
+  readonly name = 'i386';
+  readonly slice = 50_000;
+  readonly cpu: Cpu;
+  readonly cache: CodeCache;
+  private readonly board: Board;
+  private readonly slot: KernelSlot;
+  private readonly interpreter: Interpreter;
+  /** Instructions of the run under way whose time has passed already. */
+  private synced = 0;
+  /** Vectors of the exceptions that led to the shutdown. */
+  private chain: number[] = [];
+
+  constructor(board: Board, slot: KernelSlot) {
+    this.board = board;
+    this.slot = slot;
+    this.cpu = new Cpu(board, slot);
+    this.cache = new CodeCache(this.cpu);
+    this.interpreter = new Interpreter(this.cpu, this.cache);
+    this.cpu.onFetchesDropped = () => this.cache.dropRecent();
+    this.cpu.syncTime = () => this.syncTime();
+    this.cpu.invalidate(slot);
+  }
+
+  enter(): EngineStopValue {
+    this.slot.set('started', 1);
+    setEntryState(this.cpu, this.slot);
+    this.invalidate();
+    return EngineStop.budget;
+  }
+
+  run(budget: number, untilTick: number): EngineStopValue {
+    const { board, cpu, slot } = this;
+    cpu.mmu.checkEpoch();
+    const { r } = cpu;
+    for (let left = budget; left > 0; ) {
+      const now = board.clock.nowTick();
+      if (now >= untilTick) break;
+      if (r[PENDING_DEBUG] !== 0) {
+        this.debugTrap();
+        left -= this.afterEvent();
+      } else if (r[INTERRUPT_SHADOW] === 0 && (r[EFLAGS] & IF) !== 0 && board.pic.intr()) {
+        this.interrupt(board.pic.acknowledge());
+        left -= this.afterEvent();
+      } else if (r[HALTED] !== 0) {
+        if (!board.skipToDeadline(untilTick)) {
+          this.flush();
+          return EngineStop.deadlock;
+        }
+        continue;
+      } else {
+        left -= this.instructions(left, Math.min(untilTick, board.nextDeadline()) - now);
+      }
+      if (cpu.violation >= 0) return this.stopForViolation();
+      if (this.chain.length > 0) return this.shutdown();
+      if (cpu.handOver.arrived) cpu.handOver.request();
+      if (board.debugExit.requested || slot.get('request') !== Request.none) break;
+    }
+    this.flush();
+    return slot.get('request') === Request.none ? EngineStop.budget : EngineStop.request;
+  }
+
+  /** Runs instructions for at most `ticks`, until something asks for attention. Gives how much of the budget that was. */
+  private instructions(left: number, ticks: number): number {
+    const { board, cpu, slot } = this;
+    const { r } = cpu;
+    const shadow = r[INTERRUPT_SHADOW];
+    const traps = (r[EFLAGS] & TF) !== 0;
+    const resumes = (r[EFLAGS] & RF) !== 0;
+    const breaks = this.hasBreakpoints();
+    if (breaks && !resumes && shadow === 0 && this.breaksHere()) {
+      this.deliverException(DEBUG, -1, Delivery.exception);
+      return this.afterEvent();
+    }
+    const single = traps || breaks || resumes || shadow !== 0;
+    // RF is for one instruction; one that faults pushes it set all the same.
+    if (resumes) r[EFLAGS] &= ~RF;
+    const limit = single ? 1 : Math.min(left, Math.max(1, Math.ceil(ticks / TICKS)));
+    this.synced = 0;
+    cpu.interrupted = false;
+    const done = this.interpreter.run(limit, single);
+    if (shadow !== 0) r[INTERRUPT_SHADOW] = 0;
+    slot.steps += done;
+    slot.ticksRun += done * TICKS;
+    board.passTime((done - this.synced) * TICKS);
+    if (cpu.fault !== 0) {
+      if (cpu.violation >= 0) return done;
+      const vector = cpu.fault - 1;
+      this.deliverException(vector, cpu.faultCode, Delivery.exception);
+      return done + this.afterEvent();
+    }
+    if (traps && done > 0 && !cpu.interrupted && r[INTERRUPT_SHADOW] === 0) r[PENDING_DEBUG] |= DR6_BS;
+    return done;
+  }
+
+  /** The delivery of an event takes the time of an instruction: no guest can go on for ever without time. */
+  private afterEvent(): number {
+    this.board.passTime(TICKS);
+    this.slot.ticksRun += TICKS;
+    return 1;
+  }
+
+  private interrupt(vector: number): void {
+    this.cpu.r[HALTED] = 0;
+    this.deliverException(vector, -1, Delivery.hardware);
+  }
+
+  private debugTrap(): void {
+    const { r } = this.cpu;
+    r[DR6] |= r[PENDING_DEBUG];
+    r[PENDING_DEBUG] = 0;
+    r[HALTED] = 0;
+    this.deliverException(DEBUG, -1, Delivery.trap);
+  }
+
+  /** Delivers an event, and what goes wrong with it (SDM vol. 3A §6.15, interrupt 8). */
+  private deliverException(vector: number, code: number, kind: number): void {
+    const { cpu } = this;
+    const chain = [vector];
+    cpu.fault = 0;
+    deliver(cpu, vector, kind, code);
+    while (cpu.fault !== 0 && cpu.violation < 0) {
+      const second = cpu.fault - 1;
+      const secondCode = cpu.faultCode;
+      const first = chain[chain.length - 1];
+      const next = kind !== Delivery.exception && chain.length === 1 ? second : combineFaults(first, second);
+      chain.push(second);
+      cpu.fault = 0;
+      if (next < 0) {
+        this.chain = chain;
+        return;
+      }
+      if (next === DOUBLE_FAULT && second !== DOUBLE_FAULT) chain.push(DOUBLE_FAULT);
+      deliver(cpu, next, Delivery.exception, next === DOUBLE_FAULT ? 0 : secondCode);
+    }
+  }
+
+  // ---- debug registers --------------------------------------------------------------------------------------------
+
+  private hasBreakpoints(): boolean {
+    const dr7 = this.cpu.r[DR7];
+    if ((dr7 & 0xff) === 0) return false;
+    for (let n = 0; n < 4; n++) if (((dr7 >>> (2 * n)) & 3) !== 0 && ((dr7 >>> (16 + 4 * n)) & 3) === 0) return true;
+    return false;
+  }
+
+  /** An instruction breakpoint at EIP (SDM vol. 3B §17.3.1.1): its bits go to DR6. */
+  private breaksHere(): boolean {
+    const { r } = this.cpu;
+    const dr7 = r[DR7];
+    const linAddr = (r[CS_BASE] + r[EIP]) | 0;
+    let hits = 0;
+    for (let n = 0; n < 4; n++) {
+      const isOn = ((dr7 >>> (2 * n)) & 3) !== 0 && ((dr7 >>> (16 + 4 * n)) & 3) === 0;
+      if (isOn && r[DR0 + n] === linAddr) hits |= 1 << n;
+    }
+    r[DR6] |= hits;
+    return hits !== 0;
+  }
+
+  // ---- time and ends ----------------------------------------------------------------------------------------------
+
+  /** An instruction looks at the devices: the time of those before it has passed. */
+  private syncTime(): void {
+    const { board, cpu } = this;
+    const ahead = cpu.retired - this.synced;
+    if (ahead <= 0) return;
+    this.synced = cpu.retired;
+    board.passTime(ahead * TICKS);
+  }
+
+  private stopForViolation(): EngineStopValue {
+    const { cpu } = this;
+    const at = cpu.violation;
+    this.flush();
+    return this.stop(
+      StopCode.windowViolation,
+      at,
+      `a store at ${hex(at)} by the instruction at ${hex(cpu.eip >>> 0)} is outside the kernel's windows`,
+    );
+  }
+
+  private shutdown(): EngineStopValue {
+    const { cpu, chain } = this;
+    this.flush();
+    const vectors = chain.join(', then ');
+    return this.stop(StopCode.exception, cpu.eip >>> 0, `triple fault at ${hex(cpu.eip >>> 0)}: vector ${vectors}`);
+  }
+
+  private stop(code: StopCodeValue, address: number, text: string): EngineStopValue {
+    this.slot.setStop(code, address, text);
+    return EngineStop.stopped;
+  }
+
+  flush(): void {
+    this.cpu.flush();
+  }
+
+  invalidate(): void {
+    this.chain = [];
+    this.cpu.invalidate(this.slot);
+  }
+
+  /** Machine code freezes its tasks by itself, before it jumps. */
+  freezeTasks(): number {
+    return 0;
+  }
+  thawTasks(): void {}
+}

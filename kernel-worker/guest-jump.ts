@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+//
+// The other way to get there: machine code that follows the kexec protocol by itself. Its own relocate_kernel has switched paging
+// off, moved its pages and left its control page; or a function called in physical mode returns. The engine has noticed where the
+// CPU came to. Here the leaver becomes a parked kernel that is known by its re-entry address alone, what it came to becomes the
+// running one, in a thread of its own, and nothing of the CPU changes (reference §3.5, §3.8).
+import { KjumpError } from '../shared/errors.ts';
+import { Request } from '../shared/jump-lines.ts';
+import { emptySlot, type KernelSlot } from '../shared/kernel-slot.ts';
+import { contextAt } from '../shared/kexec/context.ts';
+import { listsBetween } from '../shared/kexec/home-lists.ts';
+import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
+import { STACK_TOP_WORD } from '../shared/layout/control-page.ts';
+import { EngineKind } from '../shared/layout/kernel-slot.ts';
+import { KernelState } from '../shared/lifecycle.ts';
+import { PAGE_SIZE } from '../shared/units.ts';
+import type { Board } from './board.ts';
+import { passTheCpu } from './border.ts';
+import type { Engine } from './engines/engine.ts';
+import { freeNameFor } from './target.ts';
+
+/** Hands the CPU to whoever it came to. False if nobody can be there: all slots are taken. */
+export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): boolean {
+  engine.flush();
+  me.set('request', Request.none);
+  const { cpu, memory, slots } = board;
+  const start = cpu.eip >>> 0;
+  // Read before any page moves: the caller's stack may lie in a page that does.
+  const word = memory.read32(cpu.esp) >>> 0;
+  const isThere = (s: KernelSlot): boolean =>
+    s !== me && s.state === KernelState.PARKED && s.address('reentry') === start;
+  const parked = slots.find(isThere);
+  const target =
+    parked ??
+    slots.find((s) => s.state === KernelState.LOADED && s.address('entry') === start) ??
+    peerAt(board, me, start);
+  if (target === null) return false;
+  const returns = parked !== undefined && isReturn(board, me, parked);
+  me.moveTo(KernelState.QUIESCING);
+  me.set('departures', me.get('departures') + 1);
+  const plain = word === 0;
+  if (returns) keepRegisters(board, me);
+  else if (!plain) {
+    me.set('selfParked', 1);
+    me.set('reentry', word);
+  }
+  let pagesMoved = 0;
+  if (parked !== undefined && parked.get('selfParked') === 0)
+    pagesMoved = enterContext(board, me, parked, returns ? null : word);
+  else target.set('liveArrival', 1);
+  passTheCpu(board, me, target, {
+    leaves: returns || plain ? KernelState.OFF : KernelState.PARKED,
+    pagesMoved,
+    // The heir of a plain kexec inherits a home list; one that moved its pages itself has none.
+    plain: plain && me.get('homeHead') !== 0,
+  });
+  return true;
+}
+
+/** A function in physical mode ends with `ret`: it pops the caller's re-entry, and ESP points behind the caller's swap page. */
+function isReturn(board: Board, me: KernelSlot, caller: KernelSlot): boolean {
+  if (me.get('caller') !== caller.index) return false;
+  const pages = contextAt(board.memory, caller.address('reentry'));
+  return pages !== null && board.cpu.esp >>> 0 === pages.swapPage + PAGE_SIZE;
+}
+
+function keepRegisters({ cpu }: Board, me: KernelSlot): void {
+  const { eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags } = cpu;
+  me.callRegisters = [eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, eflags];
+}
+
+/**
+ * The kernel that is called was parked by kjump: it has no stub of its own that moves pages, so they are moved here. The caller's
+ * address is put where that kernel looks for it.
+ */
+function enterContext(board: Board, me: KernelSlot, target: KernelSlot, word: number | null): number {
+  const pages = homePages(me);
+  const moved = board.journal.walk(
+    listsBetween(board.slots, me, target),
+    pages.swapPage,
+    board.options.relocation,
+    Number.POSITIVE_INFINITY,
+  );
+  if (word === null) return moved;
+  board.cpu.esp = pages.swapPage + STACK_TOP_WORD;
+  board.memory.write32(board.cpu.esp, word);
+  return moved;
+}
+
+/** A kernel that nobody knew: loaded and entered by the one that leaves. It may store where its loader may. */
+function peerAt(board: Board, me: KernelSlot, start: number): KernelSlot | null {
+  try {
+    const slot = emptySlot(board.slots);
+    const life = slot.get('life') + 1;
+    slot.clear();
+    slot.set('life', life);
+    giveHomePages(board.hidden, slot);
+    slot.set('entry', start);
+    slot.set('engine', EngineKind.i386);
+    slot.set('parent', -1);
+    slot.set('caller', -1);
+    slot.name = freeNameFor(board, me.name, slot.index);
+    slot.windows = me.windows;
+    slot.moveTo(KernelState.LOADED);
+    return slot;
+  } catch (error) {
+    if (error instanceof KjumpError) return null;
+    throw error;
+  }
+}
