@@ -51,8 +51,7 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): boo
   passTheCpu(board, me, target, {
     leaves: returns || plain ? KernelState.OFF : KernelState.PARKED,
     pagesMoved,
-    // The heir of a plain kexec inherits a home list; one that moved its pages itself has none.
-    plain: plain && me.get('homeHead') !== 0,
+    plain,
   });
   return true;
 }
@@ -99,6 +98,7 @@ function peerAt(board: Board, me: KernelSlot, start: number): KernelSlot | null 
     slot.set('engine', EngineKind.i386);
     slot.set('parent', -1);
     slot.set('caller', -1);
+    slot.set('broughtBy', me.index + 1);
     slot.name = freeNameFor(board, me.name, slot.index);
     slot.windows = me.windows;
     slot.moveTo(KernelState.LOADED);

@@ -129,7 +129,7 @@ export class RunLoop {
     if (generation === this.generation && life === this.life) return;
     this.generation = generation;
     this.life = life;
-    this.engine = engineFor(this.board, this.slot);
+    this.engine = engineFor(this.board, this.slot, this.engine);
     this.board.touchDeadlines();
   }
 

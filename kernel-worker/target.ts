@@ -87,10 +87,20 @@ const isPlainCargo = (slots: readonly KernelSlot[], slot: KernelSlot): boolean =
 function enterable(board: Board, slot: KernelSlot, me: KernelSlot): JumpTarget | number {
   if (slot.index === me.index) return Errno.EINVAL;
   if (slot.state !== KernelState.LOADED && slot.state !== KernelState.PARKED) return Errno.EINVAL;
+  if (isElsewhere(board, slot)) return Errno.EINVAL;
   const start = slot.state === KernelState.LOADED ? slot.address('entry') : slot.address('reentry');
   const throughImage = carries(me, slot);
   if (!throughImage && isPlainCargo(board.slots, slot)) return Errno.EINVAL;
   return { start, slot, throughImage, parkedHead: null };
+}
+
+/**
+ * True if only another kernel can bring this one's pages in: it was loaded by one that jumps by itself, with a list of its own, and
+ * while that one is back, those pages are parked in its memory (reference §9.3: a tree, not a mesh).
+ */
+function isElsewhere({ slots }: Board, slot: KernelSlot): boolean {
+  const bringer = slots[slot.get('broughtBy') - 1];
+  return bringer !== undefined && (bringer.state !== KernelState.PARKED || bringer.get('selfParked') === 0);
 }
 
 /** The kernel that this address enters: parked there, or loaded by `me` to start there. */

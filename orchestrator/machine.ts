@@ -39,6 +39,7 @@ import {
   carriesTheMachine,
   isOver,
   keepsParked,
+  leftByItself,
   nothingToRun,
   notOfThisMachine,
   refused,
@@ -147,6 +148,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     return this.held(() => {
       checkName(name, this.names());
       const slot = requireState(original, 'clone', LIVING);
+      if (slot.get('selfParked') !== 0) throw leftByItself(original.name);
       this.reclaimSlot();
       return this.handle(placeClone(this.parts, slot, name, this.parts.currentSlot));
     });

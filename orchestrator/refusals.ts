@@ -97,3 +97,10 @@ export function refused(refusal: RefusedEvent | null, leaver: KernelSlot, planne
     details,
   });
 }
+
+export function leftByItself(name: string): KjumpError {
+  return new KjumpError('BAD_STATE', `${name} cannot be cloned where it is`, {
+    why: 'it jumped away by itself: its state is in its own memory, and only its own code can bring it back',
+    fix: 'let it come back, or clone it before it jumps',
+  });
+}

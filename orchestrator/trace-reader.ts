@@ -29,6 +29,8 @@ export class TraceReader {
   private readonly names: { life: number; name: string }[] = [];
   /** The last switch that was completed, and the last refusal: what a jump reports. */
   lastSwitch: SwitchReport | null = null;
+  /** Console records in a row that are not emitted yet. */
+  private written: TraceRecord | null = null;
   lastRefusal: RefusedEvent | null = null;
 
   constructor(machine: MachineMemory, slots: readonly KernelSlot[], events: EventEmitter<MachineEvents>) {
@@ -41,14 +43,30 @@ export class TraceReader {
   /** Emits everything that lies in the ring. What a listener throws is its own uncaught exception: the machine goes on. */
   drain(): void {
     this.ring.drain((record) => {
-      try {
-        this.read(record);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
+      // A UART writes byte by byte: what one kernel wrote in a row is one event.
+      const { written } = this;
+      const isSame = record.type === TraceType.console && written?.kernel === record.kernel;
+      if (written !== null && !isSame) this.guarded(() => this.writeOut());
+      if (record.type !== TraceType.console) this.guarded(() => this.read(record));
+      else this.written = { ...record, a: record.a + (this.written?.a ?? 0) };
     });
+    this.guarded(() => this.writeOut());
+  }
+
+  private guarded(emit: () => void): void {
+    try {
+      emit();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  private writeOut(): void {
+    const { written } = this;
+    this.written = null;
+    if (written !== null) this.console(written.kernel, written.a, written.tick);
   }
 
   forgetJump(): void {
@@ -102,6 +120,8 @@ export class TraceReader {
         return;
       case TraceType.handOver:
         this.open.handOver = record;
+        // One that left by itself ran no lines: the switch begins here.
+        if (this.open.phases.length === 0) this.open.startWall = record.wall;
         return;
       case TraceType.wake:
         this.wake(record);
@@ -109,15 +129,6 @@ export class TraceReader {
       case TraceType.refused:
         this.refused(record, kernel);
         return;
-      case TraceType.console: {
-        const bytes = new ConsoleRing(this.machine, record.kernel).read(record.a);
-        this.events.emit('console', {
-          kernel,
-          text: this.decoder(record.kernel).decode(bytes, { stream: true }),
-          tick,
-        });
-        return;
-      }
       case TraceType.stop: {
         this.stopped(record.kernel, tick);
         return;

@@ -302,7 +302,7 @@ export class PhysicalMemory {
   }
 
   /** RAM, or a hidden page that serves a kernel. */
-  private inUse(page: number): boolean {
+  inUse(page: number): boolean {
     return (
       page >= 0 && page < this.pageCount && (page < this.ramPages || this.hiddenOwners[page - this.ramPages] !== 0)
     );

@@ -12,6 +12,7 @@ import { loadFlat } from './flat.ts';
 import { type LoadedModule, loadMultiboot } from './multiboot.ts';
 import { findMultibootHeader } from './multiboot-header.ts';
 import type { LoadOptions, ModuleOption, Program } from './program.ts';
+import { isRom, loadRom } from './rom.ts';
 import { loadTypeScript } from './typescript.ts';
 
 const MODULES = new Set(['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']);
@@ -27,6 +28,7 @@ export async function loadProgram(file: string | URL, options: LoadOptions): Pro
   refuseMultibootOptions(name, options);
   if (isModule) return loadTypeScript(pathToFileURL(path).href, name, options);
   if (isElf(bytes)) return loadElf32(bytes, name, options);
+  if (options.at === undefined && isRom(bytes)) return loadRom(bytes, name, options);
   if (options.at === undefined && isBootSector(bytes)) return loadBootSector(bytes, name, options);
   return loadFlat(bytes, name, options);
 }
@@ -64,7 +66,7 @@ async function readProgram(path: string): Promise<Uint8Array> {
   } catch (cause) {
     throw new KjumpError('NO_SUCH_FILE', `${path} cannot be read`, {
       why: (cause as Error).message,
-      fix: 'give the path of a kernel: a module, an ELF32 file, or a flat binary with an address',
+      fix: 'give the path of a kernel: a module, an ELF32 file, a boot sector, a ROM, or a flat binary with an address',
       cause,
     });
   }

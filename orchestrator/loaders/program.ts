@@ -14,8 +14,8 @@ export type GeneralRegister = 'eax' | 'ecx' | 'edx' | 'ebx' | 'esp' | 'ebp' | 'e
 
 /**
  * The CPU at the entry, as whoever starts files of this kind leaves it. Interrupts are off in both modes, and A20 is on.
- * `flat32`: protected mode without paging; CS and the data segments are 32-bit and span 0 to 4 GiB. `real`: real mode; every
- * segment register is 0, so that the entry is an offset in segment 0. A register that is not named is 0.
+ * `flat32`: protected mode without paging; CS and the data segments are 32-bit and span 0 to 4 GiB. `real`: real mode; CS is
+ * the 64 KiB in which the entry lies (F000 for a ROM), the other segment registers are 0. A register that is not named is 0.
  */
 export interface EntryState {
   readonly mode: 'flat32' | 'real';
@@ -43,7 +43,7 @@ export interface ModuleOption {
 export interface LoadOptions {
   /** First address of the kernel's window: where a module's entry page goes. */
   readonly base: number;
-  /** Load address of a flat binary; a file with one is no boot sector. */
+  /** Load address of a flat binary; a file with one is no boot sector and no ROM. */
   readonly at?: number;
   readonly entry?: number;
   /** A module that is called once and returns. */

@@ -75,6 +75,7 @@ export const SLOT = {
   gdtBase: 820,
   gdtLimit: 824,
   pagingCr4: 828,
+  broughtBy: 1000,
   kexecImage: 1024,
   crashImage: 1536,
 } as const;
@@ -147,6 +148,12 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
   field('gdtBase', SLOT.gdtBase, 'u32', 'GDTR before the kernel invalidated it to leave: base'),
   field('gdtLimit', SLOT.gdtLimit, 'u32', 'and limit; 0: nothing noted'),
   field('pagingCr4', SLOT.pagingCr4, 'u32', 'CR4 when the kernel switched paging off to leave'),
+  field(
+    'broughtBy',
+    SLOT.broughtBy,
+    'u32',
+    'slot + 1 of the kernel that loaded and entered it by itself, with its own list',
+  ),
   field('kexecImage', SLOT.kexecImage, 'u32', 'kexec_image (shared/layout/kimage.ts)', KIMAGE_BYTES / 4),
   field('crashImage', SLOT.crashImage, 'u32', 'kexec_crash_image', KIMAGE_BYTES / 4),
 ]);

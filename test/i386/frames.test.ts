@@ -44,6 +44,24 @@ describe('PUSHA', () => {
     expect([r[ESP], bare.load(STACK - 4)]).toEqual([STACK, 0]);
   });
 
+  test.each([
+    ['real', () => bare.reset()],
+    ['virtual-8086', () => bare.virtual8086(3)],
+  ])('in %s mode is #GP, not #SS, with SP 7, 9, 11, 13 or 15', (_mode, enterMode) => {
+    enterMode();
+    for (const sp of [7, 9, 11, 13, 15]) {
+      r[ESP] = 0x10000 + sp;
+      expect(execute(bare, pusha, 2)).toBe('#13(0)');
+    }
+    r[ESP] = 5;
+    expect(execute(bare, pusha, 2)).toBe('#12(0)');
+  });
+
+  test('in protected mode is #SS on every stack that it does not fit', () => {
+    stack16(15);
+    expect(execute(bare, pusha, 2)).toBe('#12(0)');
+  });
+
   test('wraps around a 16-bit stack', () => {
     stack16(4);
     r[EAX] = 0x11111111;
@@ -114,6 +132,12 @@ describe('ENTER', () => {
     execute(bare, enter, 2, 0x10 | (1 << 16));
     expect([r[EBP], r[ESP]]).toEqual([0x55557ffe, 0x77777fec]);
     expect([bare.load(0x7ffe, 2), bare.load(0x7ffc, 2)]).toEqual([0x1111, 0x7ffe]);
+  });
+
+  test('of 32 bits on a 16-bit stack stores ESP as its frame pointer, with the upper half that SP has not', () => {
+    stack16(0);
+    execute(bare, enter, 4, 1 << 16);
+    expect(bare.load(0xfff8)).toBe(0x7777fffc);
   });
 
   test('faults if the new top of the stack could not be stored to, and nothing changes', () => {

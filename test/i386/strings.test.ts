@@ -118,7 +118,8 @@ function model(name: keyof typeof STRING_HELPERS, c: Case, ax: number): Outcome 
   }
   cpu.flags.reload();
   r[9] = 2;
-  if (compared !== null) cpu.flags.setSub(c.size, compared[0], compared[1], compared[0] - compared[1]);
+  // A repetition that a fault stops leaves the flags as they were (SDM vol. 2B REP).
+  if (compared !== null && fault === '') cpu.flags.setSub(c.size, compared[0], compared[1], compared[0] - compared[1]);
   const flags = flagNames(cpu.getEflags());
   return { fault, area, registers: [accumulator | 0, c.repeat === 0 ? c.count : count, si, di], flags };
 }

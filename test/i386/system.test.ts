@@ -157,6 +157,17 @@ describe('LAR, LSL, VERR, VERW, ARPL', () => {
     bare.run('arpl', 2 | (EBX << 3));
     expect([r[EAX], zf()]).toEqual([0x13, false]);
   });
+
+  test('ARPL stores to memory only if the RPL is raised', () => {
+    bare.protectedMode();
+    setSegment(cpu, DS, SEL.readOnly, 0, -1, 0xc091);
+    r[129] = DATA;
+    r[EBX] = 3;
+    cpu.memory.write16(DATA, 0x13);
+    expect([bare.run('arpl', 2 | (EBX << 3) | MEMORY), zf()]).toEqual(['', false]);
+    cpu.memory.write16(DATA, 0x10);
+    expect(bare.run('arpl', 2 | (EBX << 3) | MEMORY)).toBe('#13(0)');
+  });
 });
 
 describe('Control registers', () => {

@@ -28,7 +28,13 @@ interface State {
 /** The instruction as hexadecimal, what the processor gave and what we give. */
 function run([code, flags, image, memory, flagsAfter, imageAfter, memoryAfter]: Row): [string, State, State] {
   const opcode = Number.parseInt(code, 16);
-  const got = bench.transform(opcode >>> 8, opcode & 0xff, flags, Buffer.from(image, 'hex'), Buffer.from(memory, 'hex'));
+  const got = bench.transform(
+    opcode >>> 8,
+    opcode & 0xff,
+    flags,
+    Buffer.from(image, 'hex'),
+    Buffer.from(memory, 'hex'),
+  );
   const bytes = Buffer.from(got.image);
   const kept = Buffer.concat([bytes.subarray(0, POINTERS[0]), bytes.subarray(POINTERS[1])]);
   return [

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
 // What the CPU holds at a kernel's first instruction beside what the border protocol says: registers of a boot protocol, real mode for
-// a boot sector, the arguments of a function. The slot has them from the loader.
+// a boot sector or a ROM, the arguments of a function. The slot has them from the loader.
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
 import { EntryMode } from '../../../shared/layout/kernel-slot.ts';
 import type { Cpu } from './cpu.ts';
 
 const ESP = 4;
+const EIP = 8;
 const EFLAGS = 9;
 const SEGMENTS = 12;
+const CS_SELECTOR = 16;
+const CS_BASE = 17;
 const IDTR_BASE = 46;
 const IDTR_LIMIT = 47;
 const CR0 = 48;
@@ -17,6 +20,7 @@ const DR6 = 58;
 const DR7 = 59;
 const CS = 1;
 const REAL_MODE_LIMIT = 0xffff;
+const SEGMENT_BASES = 0xf0000;
 const REAL_CODE = 0x9b;
 const REAL_DATA = 0x93;
 const CR0_PE_PG = 0x80000001 | 0;
@@ -40,6 +44,9 @@ function setRealMode({ r }: Cpu): void {
   for (let n = 0; n < 6; n++) {
     r.set([0, 0, REAL_MODE_LIMIT, n === CS ? REAL_CODE : REAL_DATA], SEGMENTS + 4 * n);
   }
+  r[CS_BASE] = r[EIP] & SEGMENT_BASES;
+  r[CS_SELECTOR] = r[CS_BASE] >>> 4;
+  r[EIP] &= REAL_MODE_LIMIT;
   r[CR0] &= ~CR0_PE_PG;
   r[EFLAGS] = 2;
   r[IDTR_BASE] = 0;

@@ -79,7 +79,8 @@ export class I386Engine implements Engine {
         this.interrupt(board.pic.acknowledge());
         left -= this.afterEvent();
       } else if (r[HALTED] !== 0) {
-        if (!board.skipToDeadline(untilTick)) {
+        // Only an interrupt ends HLT: there is nothing here that makes an NMI, SMI or INIT.
+        if ((r[EFLAGS] & IF) === 0 || !board.skipToDeadline(untilTick)) {
           this.flush();
           return EngineStop.deadlock;
         }

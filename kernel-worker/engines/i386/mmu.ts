@@ -370,7 +370,7 @@ export class Mmu {
   private ownPage(linAddr: number, index: number): number {
     const page = this.physPage >>> 12;
     const { cpu, memory } = this;
-    if (page >= this.pageCount) return -1;
+    if (!memory.inUse(page)) return -1;
     if (!cpu.mayStore(page)) {
       cpu.violateWindow(this.physPage | (linAddr & 0xfff));
       return 0;

@@ -2,7 +2,8 @@
 //
 // MOVS, CMPS, SCAS, LODS, STOS (SDM vol. 2A, 2B). One call does the elements up to the next page boundary of either operand. Where
 // both operands lie in memory that the segments allow, that is one operation on host memory; else element by element, and a
-// fault leaves the registers at the element that failed, flags as of the element before.
+// fault leaves the registers at the element that failed. The flags are those of the last element of all: a fault before leaves
+// them as they were before the instruction (SDM vol. 2B REP).
 //
 // A copy of one whole page to another copies nothing: the pages share the frame until one of them is stored to.
 import type { Cpu } from './cpu.ts';
@@ -270,7 +271,7 @@ function cmps(cpu: Cpu, operands: number): void {
       done++;
     }
   }
-  if (done > 0) cpu.flags.setSub(size, a, b, (a - b) | 0);
+  if (!goesOn || done === total) cpu.flags.setSub(size, a, b, (a - b) | 0);
   finish(cpu, operands, total, done, goesOn);
 }
 
@@ -304,7 +305,7 @@ function scas(cpu: Cpu, operands: number): void {
       done++;
     }
   }
-  if (done > 0) cpu.flags.setSub(size, wanted, found, (wanted - found) | 0);
+  if (!goesOn || done === total) cpu.flags.setSub(size, wanted, found, (wanted - found) | 0);
   finish(cpu, operands, total, done, goesOn);
 }
 

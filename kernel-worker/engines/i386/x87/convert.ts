@@ -103,7 +103,7 @@ function narrow(env: Env, x: Real, precision: number, first: number, last: numbe
  * Rounds to an integer by the rounding control: its magnitude in `env.high` and `env.low`, `env.inexact` and `env.up` as they fall.
  * False: it has more than 64 bits.
  */
-export function roundToInteger(env: Env, x: Real): boolean {
+function roundToInteger(env: Env, x: Real): boolean {
   const shift = INTEGER - x.exponent;
   if (shift < 0) return false;
   env.shiftDown(x.high, x.low, 0, shift);

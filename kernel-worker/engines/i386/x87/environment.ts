@@ -3,7 +3,7 @@
 // The whole state of the x87 in memory: environments of 14 and 28 bytes, FSAVE's 94 and 108 (SDM vol. 1 §8.1.10, figures 8-9 to
 // 8-12), FXSAVE's 512 (vol. 1 §10.5.1, figure for processors without SSE: everything behind the registers is left alone).
 import type { Cpu } from '../cpu.ts';
-import { operandAddress, storeAddress } from './operand.ts';
+import { canStore, operandAddress, storeAddress } from './operand.ts';
 import {
   CONTROL,
   DATA,
@@ -42,7 +42,7 @@ function registerAt(cpu: Cpu, i: number): number {
 }
 
 /** The tag word with two bits a register: 0 valid, 1 zero, 2 special, 3 empty (SDM vol. 1 §8.1.7). */
-export function fullTags(cpu: Cpu): number {
+function fullTags(cpu: Cpu): number {
   let tags = 0;
   for (let n = 0; n < 8; n++) tags |= tagOf(cpu, n) << (n * 2);
   return tags;
@@ -202,15 +202,18 @@ function writeRegisters(cpu: Cpu): void {
   }
 }
 
-/** FXSAVE, without its #NM. #GP(0) for an operand that is not aligned to 16 bytes. */
+/** Linear address of the operand of FXSAVE or FXRSTOR: #GP(0) if it is not a multiple of 16. */
+function extendedAddress(cpu: Cpu, operands: number, isWrite: boolean): number {
+  const linAddr = operandAddress(cpu, operands, FXSAVE_BYTES, 1, isWrite);
+  if (cpu.fault === 0 && (linAddr & 15) !== 0) cpu.raise(GENERAL_PROTECTION, 0);
+  return linAddr;
+}
+
+/** FXSAVE, without its #NM. */
 export function saveExtended(cpu: Cpu, operands: number): void {
   const { r, mmu } = cpu;
-  const linAddr = storeAddress(cpu, operands, FXSAVE_BYTES, 1, 4);
-  if (cpu.fault !== 0) return;
-  if ((linAddr & 15) !== 0) {
-    cpu.raise(GENERAL_PROTECTION, 0);
-    return;
-  }
+  const linAddr = extendedAddress(cpu, operands, true);
+  if (cpu.fault !== 0 || !canStore(cpu, linAddr, FXSAVE_BYTES, 4)) return;
   const words = [
     (r[CONTROL] & 0xffff) | (r[STATUS] << 16),
     (r[TAG] & 0xff) | (r[OPCODE] << 16),
@@ -232,13 +235,8 @@ export function saveExtended(cpu: Cpu, operands: number): void {
 /** FXRSTOR, without its #NM. */
 export function restoreExtended(cpu: Cpu, operands: number): void {
   const { r, mmu } = cpu;
-  const linAddr = operandAddress(cpu, operands, FXSAVE_BYTES, 1, false);
+  const linAddr = extendedAddress(cpu, operands, false);
   if (cpu.fault !== 0) return;
-  if ((linAddr & 15) !== 0) {
-    cpu.raise(GENERAL_PROTECTION, 0);
-    return;
-  }
-  // All of the operand lies in one page: 512 bytes at a multiple of 16 may still cross into a second one.
   for (let i = 0; i < 6; i++) {
     loaded[i] = mmu.load32((linAddr + i * 4) | 0);
     if (cpu.fault !== 0) return;

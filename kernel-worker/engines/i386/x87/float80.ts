@@ -29,14 +29,14 @@ export const PE = 0x20;
 export const SF = 0x40;
 
 /** Rounding control: bits 10 and 11 of the control word. */
-export const NEAREST = 0;
+const NEAREST = 0;
 export const DOWN = 1;
-export const UP = 2;
+const UP = 2;
 
 export const BIAS = 16383;
 const MAX_EXPONENT = 0x7fff;
 /** What an unmasked overflow or underflow adds to or takes from the exponent of a register result (SDM vol. 1 §8.5.4). */
-export const WRAP = 24576;
+const WRAP = 24576;
 
 export class Real {
   kind = ZERO;

@@ -23,7 +23,11 @@ export function operandAddress(cpu: Cpu, operands: number, size: number, alignme
 /** The same for an operand to be stored in items of `item` bytes: the stores that follow cannot fault. */
 export function storeAddress(cpu: Cpu, operands: number, size: number, alignment: number, item: number): number {
   const linAddr = operandAddress(cpu, operands, size, alignment, true);
-  if (cpu.fault !== 0) return 0;
-  if (cpu.mmu.probeWrite(linAddr, item)) cpu.mmu.probeWrite((linAddr + size - item) | 0, item);
+  if (cpu.fault === 0) canStore(cpu, linAddr, size, item);
   return linAddr;
+}
+
+/** Whether the first and the last item of an operand can be stored: no operand has more than two pages. */
+export function canStore(cpu: Cpu, linAddr: number, size: number, item: number): boolean {
+  return cpu.mmu.probeWrite(linAddr, item) && cpu.mmu.probeWrite((linAddr + size - item) | 0, item);
 }

@@ -107,7 +107,11 @@ export function scale(env: Env, a: Real, b: Real, out: Real): void {
   else if (a.kind === ZERO) out.setZero(a.sign);
   else if (b.kind === INFINITE && b.sign === 0) out.setInfinity(a.sign);
   else if (b.kind === INFINITE) out.setZero(a.sign);
-  else env.finishTo(out, 64, a.sign, a.exponent + cutToInteger(b), a.high, a.low, 0);
+  else if (b.kind === ZERO && a.kind === DENORMAL) {
+    // Nothing is scaled, and so nothing underflows.
+    env.shiftDown(a.high, a.low, 0, 1 - a.exponent);
+    out.set(a.sign, env.high < 0 ? 1 : 0, env.high, env.low);
+  } else env.finishTo(out, 64, a.sign, a.exponent + cutToInteger(b), a.high, a.low, 0);
 }
 
 /** More than any exponent can need is as good as 2^16. */

@@ -4,7 +4,7 @@
 // are short, and errors stay below 2^−150: far less than a rounding to 64 bits can notice (SDM vol. 1 §8.3.10 asks for 1 ulp).
 export const FRACTION = 192;
 const SHIFT = BigInt(FRACTION);
-export const ONE = 1n << SHIFT;
+const ONE = 1n << SHIFT;
 
 export function multiplyFixed(a: bigint, b: bigint): bigint {
   return (a * b) >> SHIFT;

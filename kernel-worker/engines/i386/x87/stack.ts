@@ -29,7 +29,7 @@ const MATH_FAULT = 16;
 const FERR_IRQ = 13;
 const OPERAND_MEMORY = 0x200;
 
-export const SUMMARY = 0x80;
+const SUMMARY = 0x80;
 const BUSY = 0x8000;
 const TOP = 0x3800;
 const C1 = 0x200;

@@ -41,7 +41,10 @@ function stack(s: Sequence): number {
 }
 
 export function arithmetic(s: Sequence): void {
-  if (s.depth < 1) return push(s);
+  if (s.depth < 1) {
+    push(s);
+    return;
+  }
   const chosen = s.below(8);
   // FCOMP pops: FCOM where it may not run.
   const operation = chosen === 3 && s.conditional ? 2 : chosen;
@@ -103,7 +106,10 @@ const STORES: readonly (readonly [string, number, number, number, boolean])[] = 
 ];
 
 export function store(s: Sequence): void {
-  if (s.depth < 1) return push(s);
+  if (s.depth < 1) {
+    push(s);
+    return;
+  }
   if (s.chance(20)) {
     const pops = !s.conditional && s.chance(50);
     // Past the registers in use the destination is an empty register, which is then in use: only within.
@@ -119,7 +125,10 @@ export function store(s: Sequence): void {
 }
 
 export function compare(s: Sequence): void {
-  if (s.depth < 2) return push(s);
+  if (s.depth < 2) {
+    push(s);
+    return;
+  }
   const form = s.below(7);
   const operand = registerOperand(stack(s));
   if (form === 0) s.emit('fucom', { opcode: [0xdd], operand, reg: 4 });
@@ -155,7 +164,10 @@ export function compare(s: Sequence): void {
 }
 
 export function unary(s: Sequence): void {
-  if (s.depth < 2) return push(s);
+  if (s.depth < 2) {
+    push(s);
+    return;
+  }
   const form = s.below(11);
   if (form === 0) s.emit('fchs', { opcode: [0xd9, 0xe0] });
   else if (form === 1) s.emit('fabs', { opcode: [0xd9, 0xe1] });
@@ -180,7 +192,10 @@ export function unary(s: Sequence): void {
 const MOVE_FLAGS = [CF, ZF, CF | ZF, PF];
 
 export function conditionalMove(s: Sequence): void {
-  if (s.depth < 1) return push(s);
+  if (s.depth < 1) {
+    push(s);
+    return;
+  }
   const condition = s.below(4);
   s.needs(MOVE_FLAGS[condition]!);
   s.emit('fcmov', { opcode: [0xda + s.below(2)], operand: registerOperand(stack(s)), reg: condition });

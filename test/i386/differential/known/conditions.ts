@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+//
+// What a row about a known deviation looks like, and the questions that rows ask about a case.
+import type { CaseResult } from '../batch-layout.ts';
+import { boundaryOf, type Difference } from '../compare.ts';
+import { FLOAT_PLACES } from '../fpu-state.ts';
+import type { Case } from '../generate.ts';
+
+export interface Known {
+  readonly who: 'qemu' | 'v86' | 'hardware';
+  readonly what: string;
+  /** What the manual says, in our words. */
+  readonly manual: string;
+  /** Whether this explains that `who` was left with `own` where another machine was left with `other`. */
+  readonly explains: Explains;
+}
+
+export type Explains = (one: Case, own: CaseResult, other: CaseResult, found: Difference) => boolean;
+
+export const VECTOR = { DE: 0, DB: 1, BR: 5, UD: 6, SS: 12, GP: 13, PF: 14 } as const;
+
+/** A row for qemu and the same for v86. */
+export function both(row: Omit<Known, 'who'>): Known[] {
+  return [
+    { who: 'qemu', ...row },
+    { who: 'v86', ...row },
+  ];
+}
+
+/** The name of the instruction at which a result stopped. */
+export function stoppedAt(one: Case, result: CaseResult): string {
+  return boundaryOf(one, result)?.name ?? '';
+}
+
+/** Whether a result is a page fault at one of these instructions. */
+export function faultedAt(one: Case, result: CaseResult, names: RegExp): boolean {
+  return result.vector === VECTOR.PF && names.test(stoppedAt(one, result));
+}
+
+/** Whether such an instruction lies before the place where a result stopped, or is that place. */
+export function reached(one: Case, result: CaseResult, names: RegExp): boolean {
+  const stop = boundaryOf(one, result)?.offset ?? Number.POSITIVE_INFINITY;
+  return one.boundaries.some(({ name, offset }) => offset <= stop && names.test(name));
+}
+
+/** A status word that differs may have been stored. */
+export function isStatusInMemory(one: Case, own: CaseResult, field: string): boolean {
+  return /^(e..$|data)/.test(field) && reached(one, own, /^(fnstsw|fnstenv|fnsave)$/);
+}
+
+/** Fields that a result of the x87 can reach. */
+export function isFloatResult(field: string): boolean {
+  return /^(st\d|fsw|ftw|data|e..$|eflags (CF|PF|ZF))/.test(field);
+}
+
+/** Whether an FSAVE image asks for less than 64 bits of precision. */
+export function hasLowPrecision(image: Uint8Array): boolean {
+  return (image[1]! & 3) !== 3;
+}
+
+/** Whether an FSAVE image has an exception unmasked. */
+export function hasUnmasked(image: Uint8Array): boolean {
+  return (image[0]! & 0x3f) !== 0x3f;
+}
+
+/** Whether a case has, in a register or in memory, a number whose integer bit does not fit its exponent. */
+export function hasUnsupported(one: Case): boolean {
+  const at = (bytes: Uint8Array, offset: number): boolean => {
+    const exponent = (bytes[offset + 8]! | (bytes[offset + 9]! << 8)) & 0x7fff;
+    return exponent !== 0 ? bytes[offset + 7]! < 0x80 : bytes[offset + 7]! >= 0x80;
+  };
+  const places = Array.from({ length: FLOAT_PLACES.extendedCount }, (_, n) => FLOAT_PLACES.extended + 16 * n);
+  const registers = Array.from({ length: 8 }, (_, n) => 28 + 10 * n);
+  // Any ten bytes can be loaded from elsewhere.
+  const loads = one.boundaries.some(({ name }) => name === 'fld');
+  return loads || registers.some((offset) => at(one.fpu, offset)) || places.some((offset) => at(one.patch, offset));
+}
