@@ -137,8 +137,10 @@ export function passTheCpu(
   const { live } = board.ownership;
   if (live[LIVE.switchesLeft] > 0) live[LIVE.switchesLeft] -= 1;
   board.trace(TraceType.handOver, me.index, board.wallNow(), 0, me.index, slot.index, pagesMoved, plain ? 1 : 0);
-  board.clock.switches += 1;
-  board.clock.current = slot.index;
+  const { clock, cpu } = board;
+  slot.noteArrival(me.index, clock.nowTick(), cpu.eip, cpu.eflags);
+  clock.switches += 1;
+  clock.current = slot.index;
   me.moveTo(leaves);
   if (plain) inheritHome(board.hidden, board.slots, me, slot);
   // A forgetful thread leaves its slot with the CPU: whoever hands it back asks for another thread.

@@ -8,19 +8,28 @@ import { KjumpError } from '../shared/errors.ts';
 import { Request } from '../shared/jump-lines.ts';
 import { emptySlot, type KernelSlot } from '../shared/kernel-slot.ts';
 import { contextAt } from '../shared/kexec/context.ts';
+import { endKernel } from '../shared/kexec/ending.ts';
 import { listsBetween } from '../shared/kexec/home-lists.ts';
 import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
 import { STACK_TOP_WORD } from '../shared/layout/control-page.ts';
 import { EngineKind } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
-import { PAGE_SIZE } from '../shared/units.ts';
+import { StopCode, type StopCodeValue } from '../shared/stop.ts';
+import { hex, PAGE_SIZE } from '../shared/units.ts';
 import type { Board } from './board.ts';
 import { passTheCpu } from './border.ts';
 import type { Engine } from './engines/engine.ts';
+import { brokenContract } from './return-contract.ts';
 import { freeNameFor } from './target.ts';
 
-/** Hands the CPU to whoever it came to. False if nobody can be there: all slots are taken. */
-export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): boolean {
+/** Why a jump ends in nothing: the kernel that made it is at its end. */
+export interface DeadEnd {
+  readonly code: StopCodeValue;
+  readonly text: string;
+}
+
+/** Hands the CPU to whoever it came to; or nothing is changed, and it cannot go on. */
+export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): DeadEnd | null {
   engine.flush();
   me.set('request', Request.none);
   const { cpu, memory, slots } = board;
@@ -30,15 +39,24 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): boo
   const isThere = (s: KernelSlot): boolean =>
     s !== me && s.state === KernelState.PARKED && s.address('reentry') === start;
   const parked = slots.find(isThere);
+  const broken = parked?.get('selfParked') === 1 ? brokenContract(board) : [];
+  if (parked !== undefined && broken.length > 0) {
+    return { code: StopCode.badReturn, text: `it came back to ${parked.name} with ${broken.join(', ')}` };
+  }
   const target =
     parked ??
     slots.find((s) => s.state === KernelState.LOADED && s.address('entry') === start) ??
     peerAt(board, me, start);
-  if (target === null) return false;
+  if (target === null) {
+    const text = `it jumped to ${hex(start)}, and there is no kernel slot left for what is there`;
+    return { code: StopCode.badEntry, text };
+  }
   const returns = parked !== undefined && isReturn(board, me, parked);
   me.moveTo(KernelState.QUIESCING);
   me.set('departures', me.get('departures') + 1);
   const plain = word === 0;
+  // The heir of a plain kexec stands where its loader stood.
+  if (plain) target.set('broughtBy', me.get('broughtBy'));
   if (returns) keepRegisters(board, me);
   else if (!plain) {
     me.set('selfParked', 1);
@@ -53,7 +71,7 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): boo
     pagesMoved,
     plain,
   });
-  return true;
+  return null;
 }
 
 /** A function in physical mode ends with `ret`: it pops the caller's re-entry, and ESP points behind the caller's swap page. */
@@ -88,6 +106,7 @@ function enterContext(board: Board, me: KernelSlot, target: KernelSlot, word: nu
 
 /** A kernel that nobody knew: loaded and entered by the one that leaves. It may store where its loader may. */
 function peerAt(board: Board, me: KernelSlot, start: number): KernelSlot | null {
+  endBrought(board, me);
   try {
     const slot = emptySlot(board.slots);
     const life = slot.get('life') + 1;
@@ -106,5 +125,13 @@ function peerAt(board: Board, me: KernelSlot, start: number): KernelSlot | null 
   } catch (error) {
     if (error instanceof KjumpError) return null;
     throw error;
+  }
+}
+
+/** A kernel has one image: whoever it brought in before is gone when it brings in somebody new (reference §1.6, case 57). */
+function endBrought({ memory, hidden, slots, ownership }: Board, me: KernelSlot): void {
+  for (const slot of slots) {
+    if (slot.state === KernelState.EMPTY || slot.get('broughtBy') !== me.index + 1) continue;
+    for (const ended of endKernel(memory, hidden, slots, slot)) ownership.ring(ended.index);
   }
 }

@@ -10,7 +10,6 @@ import { KernelState } from '../shared/lifecycle.ts';
 import type { TaskResult } from '../shared/protocol.ts';
 import { StopCode, StopReason, type StopReasonValue } from '../shared/stop.ts';
 import { TraceType } from '../shared/trace-ring.ts';
-import { hex } from '../shared/units.ts';
 import type { Board } from './board.ts';
 import { type Engine, EngineStop, type EngineStopValue } from './engines/engine.ts';
 import { engineFor } from './engines/engine-for.ts';
@@ -177,12 +176,13 @@ export class RunLoop {
   private leftByItself(): Next {
     const { board, slot } = this;
     const at = board.cpu.eip >>> 0;
-    if (leaveByItself(board, slot, this.engine)) {
-      if (slot.state === KernelState.OFF) return 'end';
-      return board.options.amnesia ? 'detach' : 'wait';
+    const deadEnd = leaveByItself(board, slot, this.engine);
+    if (deadEnd !== null) {
+      slot.setStop(deadEnd.code, at, deadEnd.text);
+      return this.end(KernelState.CRASHED, StopReason.crashed);
     }
-    slot.setStop(StopCode.badEntry, at, `it jumped to ${hex(at)}, and there is no kernel slot left for what is there`);
-    return this.end(KernelState.CRASHED, StopReason.crashed);
+    if (slot.state === KernelState.OFF) return 'end';
+    return board.options.amnesia ? 'detach' : 'wait';
   }
 
   private debugExit(): Next {

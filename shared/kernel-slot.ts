@@ -14,7 +14,7 @@ import {
 } from './layout/kernel-slot.ts';
 import { assertTransition, KernelState, type KernelStateValue } from './lifecycle.ts';
 import { KERNEL_SLOT_BYTES, type MachineMemory } from './machine-memory.ts';
-import type { StopCodeValue } from './stop.ts';
+import { type StopCodeValue, type StopLink, stopChainWords } from './stop.ts';
 
 /** Physical pages [firstPage, endPage) that a kernel may store to. */
 export interface PageWindow {
@@ -31,6 +31,8 @@ type SlotWord = Exclude<
   | 'name'
   | 'stopText'
   | 'callRegisters'
+  | 'stopChain'
+  | 'arrivalTick'
   | 'kexecImage'
   | 'crashImage'
   | 'ticksRun'
@@ -111,6 +113,22 @@ export class KernelSlot {
     this.set('stopCode', code);
     this.set('stopAddress', address);
     this.setText(SLOT.stopText, SLOT_STOP_TEXT_BYTES, text);
+  }
+
+  /** Notes the exceptions that led to the stop. */
+  setStopChain(chain: readonly StopLink[]): void {
+    stopChainWords(chain).forEach((word, i) => {
+      this.view.setInt32(this.base + SLOT.stopChain + 4 * i, word, true);
+    });
+  }
+
+  /** Notes who had the machine before, and how the CPU comes here. */
+  noteArrival(from: number, tick: number, eip: number, eflags: number): void {
+    this.set('cameFrom', from + 1);
+    this.set('arrivalEip', eip);
+    this.set('arrivalEflags', eflags);
+    this.set('movedPages', 0);
+    this.view.setFloat64(this.base + SLOT.arrivalTick, tick, true);
   }
 
   /** Physical addresses of the pages in which CPU, devices and slot are parked. */

@@ -52,6 +52,7 @@ function regionTable(g: MachineGeometry) {
     ['page-table', (g.ramPages + g.hiddenPages) * 4, PAGE_SIZE, 'physical page to frame'],
     ['frame-references', g.frames * 4, PAGE_SIZE, 'references a frame: pages and captures'],
     ['code-generations', g.frames * 4, PAGE_SIZE, 'a count a frame: odd while code decoded from its bytes is good'],
+    ['code-granules', g.frames * 8, PAGE_SIZE, 'a bit for every 64 bytes of a frame: code was decoded from them'],
     ['free-frames', g.frames * 4, PAGE_SIZE, 'stack of the free frames'],
     ['consoles', g.maxKernels * CONSOLE_RING_BYTES, PAGE_SIZE, 'one console ring a kernel'],
     ['trace', TRACE_RING_BYTES, PAGE_SIZE, 'ring of events'],

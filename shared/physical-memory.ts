@@ -36,6 +36,8 @@ export class PhysicalMemory {
   private readonly view: DataView;
   private readonly u8: Uint8Array;
   private readonly base: number;
+  /** The page that `aliasOne` gave a shared frame last. */
+  private lastTarget = 0;
 
   constructor(machine: MachineMemory, key: number) {
     this.frames = new FramePool(machine, key);
@@ -218,6 +220,39 @@ export class PhysicalMemory {
   /** `target` becomes a copy-on-write copy of `source`; both are in use. Throws `OUT_OF_FRAMES`, with nothing changed. */
   alias(target: number, source: number): void {
     this.aliasMany([target], [source]);
+  }
+
+  /**
+   * The same for one page of many that a kernel copies: false, with nothing changed, where no frame is to spare. The epoch is
+   * the caller's to bump, once for all of them.
+   */
+  aliasOne(target: number, source: number): boolean {
+    const { frames, table, references } = this;
+    assert(this.inUse(target) && this.inUse(source), 'a page is aliased that nobody owns');
+    frames.lock();
+    const frame = table[source];
+    const old = table[target];
+    // Only a source that was not shared yet costs a frame, or the promise of one.
+    const isFree = frame === old || frame === ZERO || references[frame] !== 1 || this.mayPromiseOne();
+    if (isFree && frame !== old) {
+      if (frame !== ZERO) references[frame]++;
+      this.remap(target, frame);
+      // Whom the target shared its old frame with has it alone again. If that is the page that was aliased last, as in an
+      // exchange through a third page, its promise is known to be free; for others it is found out by counting.
+      if (old !== ZERO && references[old] === 1 && table[this.lastTarget] === old) frames.reserved -= 1;
+      this.lastTarget = target;
+    }
+    frames.unlock();
+    return isFree;
+  }
+
+  /** Promises one more frame, if there is one to promise. Lock held. */
+  private mayPromiseOne(): boolean {
+    const { frames } = this;
+    if (frames.reserved >= frames.free) frames.reserved = this.countShared();
+    if (frames.reserved >= frames.free) return false;
+    frames.reserved += 1;
+    return true;
   }
 
   /**

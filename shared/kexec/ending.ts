@@ -10,11 +10,23 @@ import type { PhysicalMemory } from '../physical-memory.ts';
 import { pageIndexOf } from '../units.ts';
 import { ancestry } from './home-lists.ts';
 
-/** Kernels that are lost with this one: loaded by it into its own memory, or by such a kernel in turn; and their plain cargo. */
+/**
+ * Kernels that are lost with this one: loaded by it into its own memory, or by such a kernel in turn, with a list that we know or
+ * with one of its own; and their plain cargo.
+ */
 export function dependents(slots: readonly KernelSlot[], slot: KernelSlot): KernelSlot[] {
-  const lost = slots.filter((s) => s.state !== KernelState.EMPTY && ancestry(slots, s).includes(slot));
+  const isLost = (s: KernelSlot): boolean => ancestry(slots, s).includes(slot) || bringers(slots, s).includes(slot);
+  const lost = slots.filter((s) => s.state !== KernelState.EMPTY && isLost(s));
   const cargo = slots.filter((s) => lost.some((loader) => isPlainCargoOf(loader, s)));
   return [...lost.filter((s) => s !== slot), ...cargo];
+}
+
+/** Whoever brought this kernel in by itself, who brought that one in, and so on. */
+function bringers(slots: readonly KernelSlot[], slot: KernelSlot): KernelSlot[] {
+  const line: KernelSlot[] = [];
+  for (let s = slots[slot.get('broughtBy') - 1]; s !== undefined && !line.includes(s); s = slots[s.get('broughtBy') - 1])
+    line.push(s);
+  return line;
 }
 
 /**

@@ -4,6 +4,7 @@
 // thread while it owns the CPU. A parked kernel's slot is also copied into its context, so that a kernel restored from memory
 // alone knows its images again. Texts are UTF-8, zero padded.
 import { field, recordLayout } from './fields.ts';
+import { STOP_CHAIN_MAX, STOP_LINK_WORDS } from '../stop.ts';
 import { KIMAGE_BYTES } from './kimage.ts';
 
 export const WINDOWS_MAX = 4;
@@ -75,6 +76,14 @@ export const SLOT = {
   gdtBase: 820,
   gdtLimit: 824,
   pagingCr4: 828,
+  stopChain: 832,
+  cameFrom: 928,
+  movedFrom: 932,
+  movedTo: 936,
+  movedPages: 940,
+  arrivalTick: 944,
+  arrivalEip: 952,
+  arrivalEflags: 956,
   broughtBy: 1000,
   kexecImage: 1024,
   crashImage: 1536,
@@ -154,6 +163,20 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
     'u32',
     'slot + 1 of the kernel that loaded and entered it by itself, with its own list',
   ),
+  field(
+    'stopChain',
+    SLOT.stopChain,
+    'u32',
+    'exceptions of a triple fault, first to last: vector + 1 (0x1000: external), code, EIP, CS',
+    STOP_CHAIN_MAX * STOP_LINK_WORDS,
+  ),
+  field('cameFrom', SLOT.cameFrom, 'u32', 'slot that had the machine before the last arrival, plus 1; 0: nobody'),
+  field('movedFrom', SLOT.movedFrom, 'u32', 'last whole page that its own code copied, paging off: source'),
+  field('movedTo', SLOT.movedTo, 'u32', 'and destination'),
+  field('movedPages', SLOT.movedPages, 'u32', 'such copies since it switched paging off, or since it arrived'),
+  field('arrivalTick', SLOT.arrivalTick, 'f64', 'tick of the last arrival'),
+  field('arrivalEip', SLOT.arrivalEip, 'u32', 'EIP at the last arrival'),
+  field('arrivalEflags', SLOT.arrivalEflags, 'u32', 'and EFLAGS: what whoever came from left'),
   field('kexecImage', SLOT.kexecImage, 'u32', 'kexec_image (shared/layout/kimage.ts)', KIMAGE_BYTES / 4),
   field('crashImage', SLOT.crashImage, 'u32', 'kexec_crash_image', KIMAGE_BYTES / 4),
 ]);

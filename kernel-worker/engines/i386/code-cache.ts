@@ -19,6 +19,7 @@ const ROOM = BLOCK_HEADER + (BLOCK_MAX + 1) * 40;
 const BUCKETS = 1 << 15;
 const RECENT = 1 << 12;
 const PAGE = 4096;
+const GRANULE_SHIFT = 6;
 const CS_BASE = 12 + 4 + 1;
 const CS_LIMIT = 12 + 4 + 2;
 const CR2 = 49;
@@ -32,13 +33,15 @@ export class CodeCache implements ByteSource {
   private readonly cpu: Cpu;
   private readonly u8: Uint8Array;
   private readonly generations: Int32Array;
+  private readonly granules: Int32Array;
   private readonly framesBase: number;
   private readonly emitter: Emitter;
   private readonly instruction = new Instruction();
   private next = 4;
   private readonly buckets = new Int32Array(BUCKETS);
-  /** Blocks by linear address: [linear address, mode, block], valid while no mapping changes. */
+  /** Blocks by linear address: [linear address, mode, block, age], valid while no mapping changes, which ends an age. */
   private readonly recent = new Int32Array(RECENT * 4);
+  private age = 1;
   private recentUsed = false;
   // The instruction being fetched: where it starts, and the host offsets of its two pages.
   private fetchAt = 0;
@@ -55,6 +58,7 @@ export class CodeCache implements ByteSource {
     this.cpu = cpu;
     this.u8 = cpu.u8;
     this.generations = cpu.memory.frames.codeGenerations;
+    this.granules = cpu.board.machine.words('code-granules');
     this.framesBase = cpu.memory.frames.base;
     this.emitter = new Emitter(this);
   }
@@ -62,7 +66,7 @@ export class CodeCache implements ByteSource {
   /** Linear addresses may mean other frames from now on. */
   dropRecent(): void {
     if (!this.recentUsed) return;
-    this.recent.fill(0);
+    this.age = (this.age + 1) | 0;
     this.recentUsed = false;
   }
 
@@ -77,7 +81,7 @@ export class CodeCache implements ByteSource {
     if (!single) {
       const slot = ((linAddr ^ (linAddr >>> 12)) & (RECENT - 1)) << 2;
       const block = recent[slot + 2];
-      if (block !== 0 && recent[slot] === linAddr && recent[slot + 1] === mode) {
+      if (recent[slot + 3] === this.age && recent[slot] === linAddr && recent[slot + 1] === mode) {
         if (this.isGood(block) && code[block] <= left) return block;
       }
     }
@@ -113,6 +117,7 @@ export class CodeCache implements ByteSource {
     recent[slot] = linAddr;
     recent[slot + 1] = mode;
     recent[slot + 2] = block;
+    recent[slot + 3] = this.age;
     this.recentUsed = true;
   }
 
@@ -132,9 +137,19 @@ export class CodeCache implements ByteSource {
     const frame = (host - this.framesBase) >>> 12;
     const offset = linAddr & (PAGE - 1);
     const bucket = hash(frame, offset);
+    let before = 0;
     for (let block = buckets[bucket]; block !== 0; block = code[block + 7]) {
-      if (code[block + 1] !== frame || code[block + 5] !== offset || code[block + 6] !== mode) continue;
-      if (!this.isGood(block)) continue;
+      if (code[block + 1] !== frame || code[block + 5] !== offset || code[block + 6] !== mode) {
+        before = block;
+        continue;
+      }
+      if (!this.isGood(block)) {
+        // Nor will it ever be again.
+        if (before === 0) buckets[bucket] = code[block + 7];
+        else code[before + 7] = code[block + 7];
+        continue;
+      }
+      before = block;
       if (code[block + 3] < 0) return block;
       // The rest of its instruction may be in another frame by now.
       const second = cpu.mmu.pageForFetch(((linAddr & -PAGE) + PAGE) | 0);
@@ -166,7 +181,11 @@ export class CodeCache implements ByteSource {
       this.secondHost = 0;
       this.isFirst = count === 0;
       instruction.decode(this, (mode & Mode.code32) !== 0);
-      if (this.crosses && count > 0) break;
+      if (this.crosses && count > 0) {
+        // It begins the next block.
+        this.crosses = false;
+        break;
+      }
       if (this.crosses && this.secondHost === 0) {
         // The fetch of its second page faults.
         this.next = block;
@@ -194,11 +213,11 @@ export class CodeCache implements ByteSource {
     code[block + 3] = secondFrame;
     code[block + 5] = start;
     code[block + 6] = mode;
-    if (secondFrame >= 0) code[block + 4] = this.holdCode(secondFrame);
+    if (secondFrame >= 0) code[block + 4] = this.holdCode(secondFrame, 0, at - PAGE);
     // Code where no memory is, or whose second half is nowhere, is decoded each time.
     const isCached = frame >= 0 && (!this.crosses || secondFrame >= 0);
     code[block + 1] = isCached ? frame : 0;
-    code[block + 2] = isCached ? this.holdCode(frame) : -1;
+    code[block + 2] = isCached ? this.holdCode(frame, start, Math.min(at, PAGE)) : -1;
     if (isCached) {
       const bucket = hash(frame, start);
       code[block + 7] = this.buckets[bucket];
@@ -207,13 +226,20 @@ export class CodeCache implements ByteSource {
     return block;
   }
 
-  /** Marks a frame as holding decoded code: from here on every store to it is noticed. Gives its generation. */
-  private holdCode(frame: number): number {
-    const generation = this.generations[frame];
-    if ((generation & 1) !== 0) return generation;
-    this.generations[frame] = (generation + 1) | 0;
-    this.cpu.mmu.codeAppeared(frame);
-    return this.generations[frame];
+  /** Marks [start, end) of a frame as decoded code: from here on every store to it is noticed. Gives its generation. */
+  private holdCode(frame: number, start: number, end: number): number {
+    const { generations, granules } = this;
+    if ((generations[frame] & 1) === 0) {
+      generations[frame] = (generations[frame] + 1) | 0;
+      granules[frame * 2] = 0;
+      granules[frame * 2 + 1] = 0;
+      this.cpu.mmu.codeAppeared(frame);
+    }
+    const last = (end - 1) >>> GRANULE_SHIFT;
+    for (let granule = start >>> GRANULE_SHIFT; granule <= last; granule++) {
+      granules[frame * 2 + (granule >>> 5)] |= 1 << granule;
+    }
+    return generations[frame];
   }
 
   /** Byte of the instruction that is decoded now. A second page that cannot be fetched gives zeros, and is found out later. */

@@ -37,6 +37,8 @@ const ATTR_DB = 0x4000;
 const ATTR_NULL = 0x10000;
 const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
+/** Code is told from data by 64 bytes. */
+const GRANULE_SHIFT = 6;
 
 /**
  * Bits of `mode`: all that decoded code depends on beside its bytes. `flatData`: DS, ES and SS are writable, start at 0 and have
@@ -81,6 +83,7 @@ export class Cpu {
   violation = -1;
   private guard = new WindowGuard([]);
   private readonly generations: Int32Array;
+  private readonly granules: Int32Array;
   /** Hook of the cache of decoded code: linear addresses may mean other frames from now on. */
   onFetchesDropped: () => void = () => {};
   /** The block under way must not go on behind the instruction under way. */
@@ -99,6 +102,7 @@ export class Cpu {
     this.r16 = new Uint16Array(machine.buffer, offset, bytes >>> 1);
     this.r8 = new Uint8Array(machine.buffer, offset, bytes);
     this.generations = machine.words('code-generations');
+    this.granules = machine.words('code-granules');
     this.flags = new Flags(this.r);
     this.mmu = new Mmu(this);
     this.handOver = new HandOverWatch(this, slot);
@@ -193,10 +197,19 @@ export class Cpu {
   holdsCode(frame: number): boolean {
     return (this.generations[frame] & 1) !== 0;
   }
-  /** The frame's bytes are about to change under its decoded code. */
-  codeStored(frame: number): void {
+  /** Bytes of the frame are about to change: if code was decoded from them, it is stale. */
+  codeStored(frame: number, offset: number, size: number): void {
+    if (!this.isDecoded(frame, offset, size)) return;
     this.generations[frame] = (this.generations[frame] + 1) | 0;
     this.leaveAfterInstruction();
+  }
+  /** Code and data may share a frame: a store to the data leaves the code alone. */
+  private isDecoded(frame: number, offset: number, size: number): boolean {
+    const last = (offset + size - 1) >>> GRANULE_SHIFT;
+    for (let granule = offset >>> GRANULE_SHIFT; granule <= last; granule++) {
+      if ((this.granules[frame * 2 + (granule >>> 5)] & (1 << granule)) !== 0) return true;
+    }
+    return false;
   }
   dropFetches(): void {
     this.onFetchesDropped();
@@ -328,6 +341,9 @@ export class Cpu {
     return this.mmu.asSupervisor(() => this.mmu.load16(linAddr));
   }
   loadSystem32(linAddr: number): number {
+    const host = this.mmu.read[linAddr >>> 12];
+    const within = linAddr & 0xfff;
+    if (host !== 0 && within <= 0xffc) return this.view.getInt32(host | within, true);
     return this.mmu.asSupervisor(() => this.mmu.load32(linAddr));
   }
   storeSystem8(linAddr: number, value: number): void {

@@ -68,7 +68,17 @@ export class HandOverWatch {
   pagingChanged(isOn: boolean): void {
     const { r } = this.cpu;
     r[PAGING_OFF_PAGE] = isOn ? 0 : (((r[CS_BASE] + r[EIP]) >>> 12) + 1) | 0;
-    if (!isOn) this.slot.set('pagingCr4', this.cpu.r[51]);
+    if (isOn) return;
+    this.slot.set('pagingCr4', this.cpu.r[51]);
+    this.slot.set('movedPages', 0);
+  }
+
+  /** A whole page was copied, paging off: a step of its own exchange of pages, if that is what it is at. */
+  pageMoved(targetPage: number, sourcePage: number): void {
+    const { slot } = this;
+    slot.set('movedTo', targetPage);
+    slot.set('movedFrom', sourcePage);
+    slot.set('movedPages', slot.get('movedPages') + 1);
   }
 
   /** GDTR is about to change. A kernel that invalidates it is about to leave, and may come back without it. */

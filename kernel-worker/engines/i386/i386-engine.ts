@@ -5,7 +5,8 @@
 // An instruction takes TICKS of virtual time, whatever it does; the delivery of an exception takes as long.
 import { Request } from '../../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
-import { StopCode, type StopCodeValue } from '../../../shared/stop.ts';
+import { SLOT } from '../../../shared/layout/kernel-slot.ts';
+import { StopCode, type StopCodeValue, type StopLink } from '../../../shared/stop.ts';
 import { hex } from '../../../shared/units.ts';
 import type { Board } from '../../board.ts';
 import { type Engine, EngineStop, type EngineStopValue } from '../engine.ts';
@@ -20,6 +21,7 @@ export const TICKS = 10;
 
 const EIP = 8;
 const EFLAGS = 9;
+const CS_SELECTOR = 16;
 const CS_BASE = 17;
 const DR0 = 52;
 const DR6 = 58;
@@ -41,15 +43,19 @@ export class I386Engine implements Engine {
   readonly cache: CodeCache;
   private readonly board: Board;
   private readonly slot: KernelSlot;
+  private readonly view: DataView;
+  private readonly requestAt: number;
   private readonly interpreter: Interpreter;
   /** Instructions of the run under way whose time has passed already. */
   private synced = 0;
-  /** Vectors of the exceptions that led to the shutdown. */
-  private chain: number[] = [];
+  /** What led to the shutdown. */
+  private chain: readonly StopLink[] = [];
 
   constructor(board: Board, slot: KernelSlot) {
     this.board = board;
     this.slot = slot;
+    this.view = board.machine.view;
+    this.requestAt = slot.base + SLOT.request;
     this.cpu = new Cpu(board, slot);
     this.cache = new CodeCache(this.cpu);
     this.interpreter = new Interpreter(this.cpu, this.cache);
@@ -66,7 +72,7 @@ export class I386Engine implements Engine {
   }
 
   run(budget: number, untilTick: number): EngineStopValue {
-    const { board, cpu, slot } = this;
+    const { board, cpu } = this;
     cpu.mmu.checkEpoch();
     const { r } = cpu;
     for (let left = budget; left > 0; ) {
@@ -91,10 +97,15 @@ export class I386Engine implements Engine {
       if (cpu.violation >= 0) return this.stopForViolation();
       if (this.chain.length > 0) return this.shutdown();
       if (cpu.handOver.arrived) cpu.handOver.request();
-      if (board.debugExit.requested || slot.get('request') !== Request.none) break;
+      if (board.debugExit.requested || this.request !== Request.none) break;
     }
     this.flush();
-    return slot.get('request') === Request.none ? EngineStop.budget : EngineStop.request;
+    return this.request === Request.none ? EngineStop.budget : EngineStop.request;
+  }
+
+  /** What the slot's word says, asked for behind every event. */
+  private get request(): number {
+    return this.view.getInt32(this.requestAt, true);
   }
 
   /** Runs instructions for at most `ticks`, until something asks for attention. Gives how much of the budget that was. */
@@ -109,8 +120,8 @@ export class I386Engine implements Engine {
       this.deliverException(DEBUG, -1, Delivery.exception);
       return this.afterEvent();
     }
-    const single = traps || breaks || resumes || shadow !== 0;
-    // RF is for one instruction; one that faults pushes it set all the same.
+    const single = traps || breaks || shadow !== 0;
+    // RF is for one instruction, and only breakpoints ask for it; one that faults pushes it set all the same.
     if (resumes) r[EFLAGS] &= ~RF;
     const limit = single ? 1 : Math.min(left, Math.max(1, Math.ceil(ticks / TICKS)));
     this.synced = 0;
@@ -150,26 +161,40 @@ export class I386Engine implements Engine {
     this.deliverException(DEBUG, -1, Delivery.trap);
   }
 
-  /** Delivers an event, and what goes wrong with it (SDM vol. 3A §6.15, interrupt 8). */
+  /** Delivers an event, and what goes wrong with it. */
   private deliverException(vector: number, code: number, kind: number): void {
     const { cpu } = this;
-    const chain = [vector];
+    const eip = cpu.r[EIP];
+    const cs = cpu.r[CS_SELECTOR];
     cpu.fault = 0;
     deliver(cpu, vector, kind, code);
+    if (cpu.fault === 0 || cpu.violation >= 0) return;
+    this.deliverFaults({ vector, external: kind === Delivery.hardware, errorCode: code, eip, cs }, kind);
+  }
+
+  /** The delivery of an event has faulted (SDM vol. 3A §6.15, interrupt 8). */
+  private deliverFaults(event: StopLink, kind: number): void {
+    const { cpu } = this;
+    const chain = [event];
     while (cpu.fault !== 0 && cpu.violation < 0) {
       const second = cpu.fault - 1;
       const secondCode = cpu.faultCode;
-      const first = chain[chain.length - 1];
+      const first = chain[chain.length - 1].vector;
       const next = kind !== Delivery.exception && chain.length === 1 ? second : combineFaults(first, second);
-      chain.push(second);
+      chain.push(this.linkOf(second, secondCode));
       cpu.fault = 0;
       if (next < 0) {
         this.chain = chain;
         return;
       }
-      if (next === DOUBLE_FAULT && second !== DOUBLE_FAULT) chain.push(DOUBLE_FAULT);
+      if (next === DOUBLE_FAULT && second !== DOUBLE_FAULT) chain.push(this.linkOf(DOUBLE_FAULT, 0));
       deliver(cpu, next, Delivery.exception, next === DOUBLE_FAULT ? 0 : secondCode);
     }
+  }
+
+  private linkOf(vector: number, errorCode: number): StopLink {
+    const { r } = this.cpu;
+    return { vector, external: false, errorCode, eip: r[EIP], cs: r[CS_SELECTOR] };
   }
 
   // ---- debug registers --------------------------------------------------------------------------------------------
@@ -220,8 +245,9 @@ export class I386Engine implements Engine {
   private shutdown(): EngineStopValue {
     const { cpu, chain } = this;
     this.flush();
-    const vectors = chain.join(', then ');
-    return this.stop(StopCode.exception, cpu.eip >>> 0, `triple fault at ${hex(cpu.eip >>> 0)}: vector ${vectors}`);
+    const vectors = chain.map(({ vector }) => vector).join(', then ');
+    this.slot.setStopChain(chain);
+    return this.stop(StopCode.tripleFault, cpu.eip >>> 0, `triple fault at ${hex(cpu.eip >>> 0)}: vector ${vectors}`);
   }
 
   private stop(code: StopCodeValue, address: number, text: string): EngineStopValue {

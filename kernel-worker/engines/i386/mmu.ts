@@ -8,7 +8,6 @@
 // The TLB cannot be noticed by a guest, and so a capture need not carry it: it is empty after every load of CR3, and a store to
 // a frame that translations were read from empties it. Such frames, frames that hold decoded code, and pages with a data
 // breakpoint get no store entry; shared frames and pages outside the kernel's windows neither.
-import { KjumpError } from '../../../shared/errors.ts';
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Cpu } from './cpu.ts';
 
@@ -16,6 +15,8 @@ const BANK = 1 << 20;
 const NO_BANK = 2 * BANK;
 const VALID_MAX = 1 << 16;
 
+const EIP_WORD = 8;
+const CS_BASE_WORD = 17;
 const CR0_WORD = 48;
 const CR2_WORD = 49;
 const CR3_WORD = 50;
@@ -54,6 +55,11 @@ const ALIGNMENT_CHECK = 17;
 /** Copies of pages between two questions for frames that the pool could not spare. */
 const ALIAS_PAUSE = 256;
 
+/** What a frame with translations is if not a table of the last level for one region: a store to it may change any of them. */
+const ANY_TABLE = -1;
+/** A store of more bytes is not looked at entry by entry. */
+const FEW_ENTRIES = 16;
+
 export const Access = { read: 0, write: 1, fetch: 2 } as const;
 
 export class Mmu {
@@ -77,8 +83,11 @@ export class Mmu {
   private readonly entryOf: Int32Array;
   private readonly valid = new Int32Array(VALID_MAX);
   private validCount = 0;
-  /** 1 for frames that translations in the TLB were read from. */
-  private readonly walked: Uint8Array;
+  /**
+   * For frames that translations in the TLB were read from: n + 1 for the page table of linear region n (4 MiB, with PAE 2 MiB),
+   * ANY_TABLE for others; 0 for all other frames.
+   */
+  private readonly walked: Int32Array;
   private readonly walkedList: number[] = [];
   /** DR7 has data breakpoints: their pages stay out of the TLB. */
   private watching = false;
@@ -86,6 +95,8 @@ export class Mmu {
   private aliasPause = 0;
   /** Epoch of the mappings that the TLB was filled under. */
   private epoch = -1;
+  /** This run has made void what others cached. */
+  private bumped = false;
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
@@ -95,7 +106,7 @@ export class Mmu {
     this.r = cpu.r;
     this.framesBase = cpu.memory.frames.base;
     this.pageCount = cpu.memory.pageCount;
-    this.walked = new Uint8Array(cpu.memory.frames.count);
+    this.walked = new Int32Array(cpu.memory.frames.count);
     this.entryOf = new Int32Array(cpu.memory.pageCount);
   }
 
@@ -123,11 +134,40 @@ export class Mmu {
     this.cpu.leaveAfterInstruction();
   }
 
+  /** `size` bytes change in a table that translations were read from: what they said is forgotten, and no more if that is known. */
+  private tableStored(table: number, within: number, size: number): void {
+    if (table === ANY_TABLE || size > FEW_ENTRIES) {
+      this.forgetTranslations();
+      return;
+    }
+    const isPae = (this.r[CR4_WORD] & CR4_PAE) !== 0;
+    const shift = isPae ? 3 : 2;
+    const firstPage = (table - 1) << (isPae ? 9 : 10);
+    const last = (within + size - 1) >>> shift;
+    for (let entry = within >>> shift; entry <= last; entry++) this.forgetLinPage(firstPage + entry);
+  }
+
+  private forgetLinPage(linPage: number): void {
+    const { fetch, page, entryOf } = this;
+    for (let index = linPage; index < NO_BANK; index += BANK) {
+      if (page[index] === 0) continue;
+      if (fetch[index] !== 0) this.cpu.dropFetches();
+      if (entryOf[page[index] - 1] === index + 1) entryOf[page[index] - 1] = 0;
+      fetch[index] = 0;
+      this.read[index] = 0;
+      this.write[index] = 0;
+    }
+    // The code under way may lie there, or end there.
+    const codePage = (this.r[CS_BASE_WORD] + this.r[EIP_WORD]) >>> 12;
+    if (linPage === codePage || linPage === ((codePage + 1) & (BANK - 1))) this.cpu.leaveAfterInstruction();
+  }
+
   /** INVLPG: our entries are all as good as gone after the store that made it needful. */
   flushPage(_linAddr: number): void {}
 
   /** Somebody shared or moved frames: nothing cached is true any more. */
   checkEpoch(): void {
+    this.bumped = false;
     const epoch = this.memory.epoch;
     if (epoch === this.epoch) return;
     this.epoch = epoch;
@@ -137,6 +177,18 @@ export class Mmu {
   /** A step of our own bumped the epoch, and cleared up after itself. */
   private adoptEpoch(before: number): void {
     if (before === this.epoch) this.epoch = this.memory.epoch;
+  }
+
+  /**
+   * Frames move within this run. While it lasts nobody else caches mappings: what others hold is older than the first move, and
+   * one bump makes all of it void.
+   */
+  private bumpEpochOnce(): void {
+    if (this.bumped) return;
+    this.bumped = true;
+    const before = this.memory.epoch;
+    this.memory.bumpEpoch();
+    this.adoptEpoch(before);
   }
 
   /** An entry is about to be filled with a physical page. */
@@ -257,7 +309,7 @@ export class Mmu {
     if ((pde & PTE_PS) !== 0 && (this.r[CR4_WORD] & CR4_PSE) !== 0) {
       if ((pde & PDE_4M_RESERVED) !== 0) return this.pageFault(linAddr, PF_P | PF_RSVD, access, user);
       if (!isAllowed(pde, isWrite, user, wp)) return this.pageFault(linAddr, PF_P, access, user);
-      this.mark(pdeAddr, pde, pde | PTE_A | (isWrite ? PTE_D : 0));
+      this.mark(pdeAddr, pde, pde | PTE_A | (isWrite ? PTE_D : 0), ANY_TABLE);
       this.physPage = this.lineA20((pde & 0xffc00000) | (linAddr & 0x3ff000));
       return true;
     }
@@ -265,8 +317,8 @@ export class Mmu {
     const pte = memory.read32(pteAddr);
     if ((pte & PTE_P) === 0) return this.pageFault(linAddr, 0, access, user);
     if (!isAllowed(pde & pte, isWrite, user, wp)) return this.pageFault(linAddr, PF_P, access, user);
-    this.mark(pdeAddr, pde, pde | PTE_A);
-    this.mark(pteAddr, pte, pte | PTE_A | (isWrite ? PTE_D : 0));
+    this.mark(pdeAddr, pde, pde | PTE_A, ANY_TABLE);
+    this.mark(pteAddr, pte, pte | PTE_A | (isWrite ? PTE_D : 0), (linAddr >>> 22) + 1);
     this.physPage = this.lineA20(pte & -4096);
     return true;
   }
@@ -279,7 +331,7 @@ export class Mmu {
     if ((pdpte & PDPTE_RESERVED) !== 0 || memory.read32(pdpteAddr + 4) !== 0) {
       return this.pageFault(linAddr, PF_P | PF_RSVD, access, user);
     }
-    this.watchFrameOf(pdpteAddr);
+    this.watchFrameOf(pdpteAddr, ANY_TABLE);
     const nxe = (this.r[EFER_WORD] & EFER_NXE) !== 0;
     const pdeAddr = this.lineA20((pdpte & -4096) | ((linAddr >>> 18) & 0xff8));
     const pde = memory.read32(pdeAddr);
@@ -293,7 +345,7 @@ export class Mmu {
       if (!isAllowed(pde, isWrite, user, wp) || (access === 2 && pdeHigh < 0)) {
         return this.pageFault(linAddr, PF_P, access, user);
       }
-      this.mark(pdeAddr, pde, pde | PTE_A | (isWrite ? PTE_D : 0));
+      this.mark(pdeAddr, pde, pde | PTE_A | (isWrite ? PTE_D : 0), ANY_TABLE);
       this.physPage = this.lineA20((pde & 0xffe00000) | (linAddr & 0x1ff000));
       return true;
     }
@@ -305,14 +357,14 @@ export class Mmu {
     if (!isAllowed(pde & pte, isWrite, user, wp) || (access === 2 && (pdeHigh | pteHigh) < 0)) {
       return this.pageFault(linAddr, PF_P, access, user);
     }
-    this.mark(pdeAddr, pde, pde | PTE_A);
-    this.mark(pteAddr, pte, pte | PTE_A | (isWrite ? PTE_D : 0));
+    this.mark(pdeAddr, pde, pde | PTE_A, ANY_TABLE);
+    this.mark(pteAddr, pte, pte | PTE_A | (isWrite ? PTE_D : 0), (linAddr >>> 21) + 1);
     this.physPage = this.lineA20(pte & -4096);
     return true;
   }
 
   /** Sets accessed and dirty bits, and sees to it that a store to this table is noticed. */
-  private mark(physAddr: number, old: number, entry: number): void {
+  private mark(physAddr: number, old: number, entry: number, table: number): void {
     if (entry !== old && this.cpu.mayStore(physAddr >>> 12)) {
       const before = this.memory.epoch;
       const frame = this.memory.frameOf(physAddr >>> 12);
@@ -320,15 +372,17 @@ export class Mmu {
       this.adoptEpoch(before);
       if (this.memory.frameOf(physAddr >>> 12) !== frame) this.forgetPage(physAddr >>> 12);
     }
-    this.watchFrameOf(physAddr);
+    this.watchFrameOf(physAddr, table);
   }
 
-  private watchFrameOf(physAddr: number): void {
+  private watchFrameOf(physAddr: number, table: number): void {
     const page = physAddr >>> 12;
     if (page >= this.pageCount) return;
     const frame = this.memory.frameOf(page);
-    if (this.walked[frame] !== 0) return;
-    this.walked[frame] = 1;
+    const before = this.walked[frame];
+    if (before === table) return;
+    this.walked[frame] = before === 0 ? table : ANY_TABLE;
+    if (before !== 0) return;
     this.walkedList.push(frame);
     this.forbidStores(page);
   }
@@ -520,15 +574,16 @@ export class Mmu {
   }
 
   /**
-   * A store to a page whose host offset came from `pageForWrite` is about to happen: what was derived from the bytes there (decoded
+   * A store of `size` bytes from `linAddr` upwards, to a page whose host offset came from `pageForWrite`, is about to happen: what was derived from the bytes there (decoded
    * code, translations) goes, and breakpoints are noted.
    */
   aboutToStore(linAddr: number, host: number, size: number): void {
     if (host < 0) return;
     if (this.watching) this.matchWatchpoints(linAddr, size, true);
     const frame = (host - this.framesBase) >>> 12;
-    if (this.walked[frame] !== 0) this.forgetTranslations();
-    if (this.cpu.holdsCode(frame)) this.cpu.codeStored(frame);
+    const table = this.walked[frame];
+    if (table !== 0) this.tableStored(table, linAddr & 0xfff, size);
+    if (this.cpu.holdsCode(frame)) this.cpu.codeStored(frame, linAddr & 0xfff, size);
   }
 
   /** #AC where alignment checks are on (SDM vol. 3A §6.15, interrupt 17); `mask` is size − 1. */
@@ -578,15 +633,11 @@ export class Mmu {
       this.aliasPause--;
       return false;
     }
-    const before = memory.epoch;
-    try {
-      memory.alias(target, source);
-    } catch (error) {
-      if (!(error instanceof KjumpError) || error.code !== 'OUT_OF_FRAMES') throw error;
+    if (!memory.aliasOne(target, source)) {
       this.aliasPause = ALIAS_PAUSE;
       return false;
     }
-    this.adoptEpoch(before);
+    this.bumpEpochOnce();
     this.forbidStores(source);
     this.forgetPage(target);
     if (this.walked[frameBefore] !== 0) this.forgetTranslations();

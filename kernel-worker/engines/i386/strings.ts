@@ -6,7 +6,7 @@
 // them as they were before the instruction (SDM vol. 2B REP).
 //
 // A copy of one whole page to another copies nothing: the pages share the frame until one of them is stored to.
-import type { Cpu } from './cpu.ts';
+import { type Cpu, Mode } from './cpu.ts';
 import {
   type Helper,
   OPERAND_ADDRESS32,
@@ -26,6 +26,9 @@ const PAGE = 4096;
 const USER_BANK = 1 << 20;
 const REPNE = 2;
 const ADDRESS32 = OPERAND_ADDRESS32;
+const FLAT_DATA = Mode.flatData;
+/** Segments that `Mode.flatData` speaks of: ES, SS, DS. */
+const FLAT_SEGMENT = [1, 0, 1, 1, 0, 0] as const;
 /** Below this many bytes a loop costs less than the calls. */
 const FEW = 24;
 
@@ -48,6 +51,7 @@ function isOnePiece(
   const first = step > 0 ? offset >>> 0 : (offset >>> 0) - bytes - step;
   const within = (cpu.segmentBase(segment) + first) & 0xfff;
   if (first < 0 || within + bytes > PAGE) return false;
+  if ((cpu.mode & FLAT_DATA) !== 0 && (operands & ADDRESS32) !== 0 && FLAT_SEGMENT[segment] !== 0) return true;
   // SI and DI wrap at 64 KiB, whatever the limit is.
   if ((operands & ADDRESS32) === 0 && first + bytes > 0x10000) return false;
   cpu.linear(segment, first | 0, bytes, isWrite);
@@ -131,6 +135,7 @@ function movs(cpu: Cpu, operands: number): void {
     advance(cpu, operands, ESI, part * step);
     advance(cpu, operands, EDI, part * step);
     done = part;
+    if (bytes === PAGE && !cpu.paging) cpu.handOver.pageMoved(targetLin & -PAGE, sourceLin & -PAGE);
   }
   while (done < part && cpu.fault === 0) {
     const value = cpu.load(segment, offsetIn(cpu, operands, ESI), size);
@@ -157,7 +162,7 @@ function copyPart(cpu: Cpu, sourceLin: number, targetLin: number, bytes: number,
   // Again: the store may have moved the page that both addresses mean.
   const from = mmu.pageForRead(sourceLin);
   if (from <= 0 || to < 0) return false;
-  mmu.aboutToStore(targetLin, to, bytes);
+  mmu.aboutToStore(step > 0 ? targetLin : (targetLin - bytes + size) | 0, to, bytes);
   const copy = step > 0 ? copyUp : copyDown;
   copy(cpu.u8, from | (sourceLin & 0xfff), to | (targetLin & 0xfff), bytes, size);
   return true;
@@ -180,9 +185,9 @@ function stos(cpu: Cpu, operands: number): void {
     const { mmu } = cpu;
     const host = mmu.pageForWrite(linAddr);
     if (host > 0) {
-      mmu.aboutToStore(linAddr, host, bytes);
-      const first = (host | (linAddr & 0xfff)) - (step > 0 ? 0 : bytes - size);
-      fillWith(cpu.u8, cpu.board.machine.i32, first, bytes, value, size);
+      const first = step > 0 ? linAddr : (linAddr - bytes + size) | 0;
+      mmu.aboutToStore(first, host, bytes);
+      fillWith(cpu.u8, cpu.board.machine.i32, host | (first & 0xfff), bytes, value, size);
       advance(cpu, operands, EDI, part * step);
       done = part;
     }

@@ -27,7 +27,9 @@ export function storeAddress(cpu: Cpu, operands: number, size: number, alignment
   return linAddr;
 }
 
-/** Whether the first and the last item of an operand can be stored: no operand has more than two pages. */
+/** Whether an operand can be stored: none has more than two pages, and CR2 of a fault in the second is where that begins. */
 export function canStore(cpu: Cpu, linAddr: number, size: number, item: number): boolean {
-  return cpu.mmu.probeWrite(linAddr, item) && cpu.mmu.probeWrite((linAddr + size - item) | 0, item);
+  const lastPage = (linAddr + size - 1) & -4096;
+  if (!cpu.mmu.probeWrite(linAddr, item)) return false;
+  return (linAddr & -4096) === lastPage || cpu.mmu.probeWrite(lastPage, 1);
 }
