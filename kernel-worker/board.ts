@@ -25,6 +25,7 @@ import { Pit } from './devices/pit.ts';
 import { Platform } from './devices/platform.ts';
 import { Post } from './devices/post.ts';
 import { Rtc } from './devices/rtc.ts';
+import { SystemControl } from './devices/system-control.ts';
 import { Uart } from './devices/uart.ts';
 
 export class Board extends MachineViews {
@@ -65,6 +66,7 @@ export class Board extends MachineViews {
     const post = new Post(part('post'));
     this.debugExit = new DebugExit(part('debug-exit'));
     for (const device of [this.pic, pit, this.uart, rtc, ide, post, this.debugExit]) device.attach(this.bus);
+    new SystemControl(this.cpu).attach(this.bus);
     this.devices = [new Platform(), this.pic, pit, rtc, this.uart, ide, disk, post, this.debugExit];
     assert(
       this.devices.every((device, i) => device.name === DEVICE_NAMES[i]),

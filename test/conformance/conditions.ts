@@ -23,7 +23,9 @@ export const CONDITIONS: Readonly<Record<string, Condition>> = {
   'the shift count reaches the operand size': (vector, instruction) =>
     shiftCount(vector, instruction) % 32 >= shiftBits(instruction),
   'the shift count is above 31': (vector, instruction) => shiftCount(vector, instruction) > 31,
-  'the instruction is repeated': (_vector, { prefixes }) => prefixes.some((prefix) => REPEATS.includes(prefix)),
+  'the instruction is repeated': isRepeated,
+  'exception 13 is raised in a repetition': (vector, instruction) =>
+    vector.exception === 13 && isRepeated(vector, instruction),
   'a divide error is raised': raisesDivideError,
   'exception 13 is raised for an invalid opcode': ({ exception }, { reg }) => exception === 13 && reg !== 0,
   'exception 13 is raised': ({ exception }) => exception === 13,
@@ -57,6 +59,10 @@ export function conditionNamed(name: string): Condition {
   const condition = CONDITIONS[name];
   if (condition === undefined) throw new Error(`there is no condition '${name}'`);
   return condition;
+}
+
+function isRepeated(_vector: Vector, { prefixes }: Instruction): boolean {
+  return prefixes.some((prefix) => REPEATS.includes(prefix));
 }
 
 /** ADD to XOR, NOT, NEG, INC, DEC and XCHG with a memory operand that they change (SDM vol. 2A, LOCK). */
@@ -191,9 +197,10 @@ function isStackOperandAtEnd(vector: Vector, instruction: Instruction): boolean 
   return isOperandAtEnd && segmentOf(instruction, prefixes) === ss;
 }
 
-function stringWraps({ initial, final }: Vector, { opcode, prefixes }: Instruction): boolean {
-  const isRepeated = prefixes.some((prefix) => REPEATS.includes(prefix));
-  const times = isRepeated ? (initial[cx] - final[cx]) & 0xffff : 1;
+function stringWraps(vector: Vector, instruction: Instruction): boolean {
+  const { initial, final } = vector;
+  const { opcode } = instruction;
+  const times = isRepeated(vector, instruction) ? (initial[cx] - final[cx]) & 0xffff : 1;
   const meetsEnd = (start: number): boolean => {
     if ((start & 1) === 0 || times === 0) return false;
     const steps = (initial[flags] & DF) === 0 ? (0xffff - start) / 2 : ((start + 1) & 0xffff) / 2;

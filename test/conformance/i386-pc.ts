@@ -3,6 +3,7 @@
 // The PC of the suites with the project's i386 engine in it. Handlers of ports stand in front of the bus, byte by byte: the board
 // has wired it before, and a suite's ports may be those of a device.
 import { EngineStop } from '../../kernel-worker/engines/engine.ts';
+import { TICKS } from '../../kernel-worker/engines/i386/i386-engine.ts';
 import type { CpuRecord } from '../../shared/cpu-record.ts';
 import { Request } from '../../shared/jump-lines.ts';
 import type { PhysicalMemory } from '../../shared/physical-memory.ts';
@@ -13,10 +14,12 @@ class I386Pc implements TestPc {
   readonly cpu: CpuRecord;
   readonly memory: PhysicalMemory;
   private readonly pc: Pc;
+  private readonly devices: boolean;
   private readonly handlers = new Map<number, (value: number) => void>();
 
   constructor({ memory, devices }: TestPcOptions) {
     this.pc = new Pc({ memory });
+    this.devices = devices;
     this.cpu = this.pc.board.cpu;
     this.memory = this.pc.parts.memory;
     const { bus } = this.pc.board;
@@ -45,8 +48,10 @@ class I386Pc implements TestPc {
   }
 
   run(instructions: number): RunEnd {
-    const { slot } = this.pc;
-    const stop = this.pc.run(instructions);
+    const { board, engine, slot } = this.pc;
+    // With devices a HLT may wait for what they never say: time is limited too. Without, it waits for nothing.
+    const untilTick = this.devices ? board.clock.nowTick() + instructions * TICKS : Number.POSITIVE_INFINITY;
+    const stop = engine.run(instructions, untilTick);
     slot.set('request', Request.none);
     if (stop === EngineStop.deadlock) return RunEnd.halted;
     return stop === EngineStop.stopped ? RunEnd.stopped : RunEnd.budget;

@@ -155,6 +155,40 @@ describe('the documented differences', () => {
   });
 
   test.each([
+    ['a word of the stack segment at FFFF', [0x8b, 0x46, 0], { bp: 0xffff }, {}, 13, true],
+    ['a word of the data segment at FFFF', [0x8b, 0x07], { bx: 0xffff }, {}, 13, false],
+    ['a word of the stack segment by a prefix', [0x36, 0x8b, 0x07], { bx: 0xffff }, {}, 13, true],
+    ['POP with SP = FFFF', [0x58], { sp: 0xffff }, {}, 13, true],
+    ['POPA with SP = FFF3', [0x61], { sp: 0xfff3 }, {}, 13, true],
+    ['PUSHA with SP = 15', [0x60], { sp: 15 }, { sp: 9 }, 13, false],
+    ['LEAVE with BP = FFFF', [0xc9], { bp: 0xffff }, {}, 13, true],
+    ['MOVS from FFFF of the stack segment', [0x36, 0xa5], { si: 0xffff }, { si: 1 }, 13, true],
+    ['MOVS from FFFF of the data segment', [0xa5], { si: 0xffff }, { si: 1 }, 13, false],
+    ['a far pointer at FFFE', [0xc5, 0x07], { bx: 0xfffe }, {}, null, true],
+    ['a far pointer at FFFD', [0xc5, 0x07], { bx: 0xfffd }, {}, 13, false],
+    ['IDIV that misses its overflow', [0xf6, 0xf9], { ax: 0x4000, cx: 2 }, {}, null, true],
+    ['IDIV that does not', [0xf6, 0xf9], { ax: 0x4000, cx: 2 }, {}, 0, false],
+  ])('of the 80286 leave out %s if they should', async (_what, bytes, before, after, exception, isSkipped) => {
+    const list = await Differences.read(differencesOf('80286'));
+    const final = withRegisters({ ...before, ...after });
+    const { skipped } = list.of(vectorOf({ bytes, initial: withRegisters(before), final, exception }));
+    expect(skipped !== null).toBe(isSkipped);
+  });
+
+  test('of the 80286 leave out a frame that has SS for CS', async () => {
+    const list = await Differences.read(differencesOf('80286'));
+    const frame = (selector: number): number[] => [
+      0x2000 + 0x7a + 2,
+      selector & 0xff,
+      0x2000 + 0x7a + 3,
+      selector >> 8,
+    ];
+    const int = { bytes: [0xcd, 0x20], exception: 0x20, final: withRegisters({ sp: 0x7a }) };
+    expect(list.of(vectorOf({ ...int, finalMemory: frame(0x200) })).skipped).not.toBeNull();
+    expect(list.of(vectorOf({ ...int, finalMemory: frame(0x100) })).skipped).toBeNull();
+  });
+
+  test.each([
     [{ opcodes: ['0G'], leaves: ['AF'] }, "'0G' names no opcodes"],
     [{ opcodes: ['*'], leaves: ['XF'] }, "nothing is called 'XF'"],
     [{ opcodes: ['*'], leaves: ['AF'], when: 'it rains' }, "there is no condition 'it rains'"],

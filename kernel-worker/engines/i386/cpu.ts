@@ -17,6 +17,7 @@ const EIP = 8;
 const EFLAGS = 9;
 const SEGMENTS = 12;
 const CR0 = 48;
+const A20_MASKED = 62;
 const PENDING_DEBUG = 72;
 const SCRATCH = 128;
 const SCRATCH_WORDS = 4;
@@ -58,6 +59,8 @@ export class Cpu {
   readonly flags: Flags;
   readonly mmu: Mmu;
   readonly handOver: HandOverWatch;
+  /** Copies of whole pages may share frames. */
+  readonly aliasesPages: boolean;
 
   /** Posted fault: 0 none, else vector + 1. The instruction is abandoned and nothing of it may stay. */
   fault = 0;
@@ -82,6 +85,8 @@ export class Cpu {
   /** Set once a store went outside the kernel's windows: the engine stops the kernel. */
   violation = -1;
   private guard = new WindowGuard([]);
+  /** Level of A20M# that the TLB was filled under. */
+  private a20 = 0;
   private readonly generations: Int32Array;
   private readonly granules: Int32Array;
   /** Hook of the cache of decoded code: linear addresses may mean other frames from now on. */
@@ -95,6 +100,7 @@ export class Cpu {
     const { machine } = board;
     const { offset, bytes } = machine.region('cpu');
     this.board = board;
+    this.aliasesPages = board.options.relocation !== 'copy';
     this.memory = board.memory;
     this.view = machine.view;
     this.u8 = machine.u8;
@@ -117,6 +123,7 @@ export class Cpu {
     this.flags.reload();
     this.mmu.watchpointsChanged();
     this.handOver.refresh();
+    this.a20 = this.r[A20_MASKED];
     this.updateMode();
   }
 
@@ -161,6 +168,13 @@ export class Cpu {
     if ((attributes & needs) !== needs || (attributes & ATTR_NULL) !== 0) return false;
     // A code segment in a data register cannot be stored to; an expand-down one has no address below its limit.
     return (attributes & (ATTR_CODE | ATTR_DC)) === 0;
+  }
+
+  /** The A20 gate may have moved: all linear addresses may mean other pages then. */
+  noticeA20(): void {
+    if (this.r[A20_MASKED] === this.a20) return;
+    this.a20 = this.r[A20_MASKED];
+    this.mmu.flush();
   }
 
   // ---- faults -----------------------------------------------------------------------------------------------------

@@ -85,11 +85,14 @@ export class I386Engine implements Engine {
         this.interrupt(board.pic.acknowledge());
         left -= this.afterEvent();
       } else if (r[HALTED] !== 0) {
-        // Only an interrupt ends HLT: there is nothing here that makes an NMI, SMI or INIT.
-        if ((r[EFLAGS] & IF) === 0 || !board.skipToDeadline(untilTick)) {
+        // Only an interrupt ends HLT: there is nothing here that makes an NMI, SMI or INIT. What is on the wire still gets out.
+        const isOver = (r[EFLAGS] & IF) === 0 && !Number.isFinite(board.uart.deadlineTick());
+        if (isOver || !board.skipToDeadline(untilTick)) {
           this.flush();
           return EngineStop.deadlock;
         }
+        // A timer that never interrupts must not keep a halted CPU here for ever.
+        left--;
         continue;
       } else {
         left -= this.instructions(left, Math.min(untilTick, board.nextDeadline()) - now);

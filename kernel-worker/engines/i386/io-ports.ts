@@ -41,6 +41,7 @@ function isInBitmap(cpu: Cpu, port: number, size: number): boolean {
 /** Behind every port access. */
 export function portAccessed(cpu: Cpu): void {
   cpu.board.touchDeadlines();
+  cpu.noticeA20();
   cpu.leave = 1;
 }
 
