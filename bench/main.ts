@@ -2,12 +2,14 @@
 //
 // npm run bench [-- --json --quick NAME …]: every figure with its bound, measured in the same run. Plain scripts on the built
 // package: under a test runner or a source loader hot loops are many times slower.
+import { i386 } from './i386.ts';
 import { images } from './images.ts';
+import { machineCode } from './machine-code.ts';
 import { memory } from './memory.ts';
-import type { Benchmark, Result } from './report.ts';
+import { type Benchmark, isReached, type Result } from './report.ts';
 import { switching } from './switching.ts';
 
-const BENCHMARKS: Readonly<Record<string, Benchmark>> = { switching, memory, images };
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = { switching, memory, images, i386, machineCode };
 
 export async function runBenchmarks(args: readonly string[]): Promise<void> {
   const json = args.includes('--json');
@@ -23,9 +25,11 @@ export async function runBenchmarks(args: readonly string[]): Promise<void> {
   if (json) console.log(JSON.stringify({ schema: 1, results }, null, 2));
 }
 
-function formatResult({ name, value, unit, bound, ratio, boundIs, reach }: Result): string {
+function formatResult(result: Result): string {
+  const { name, value, unit, bound, ratio, boundIs, reach, better } = result;
+  const missed = better === 'less' ? 'ABOVE ' : 'BELOW ';
   const figure = `${value} ${unit}`.padStart(12);
-  const reached = `${value <= reach ? 'within' : 'ABOVE '} ${`${reach} ${unit}`.padStart(10)}`;
+  const reached = `${isReached(result) ? 'within' : missed} ${`${reach} ${unit}`.padStart(10)}`;
   return `${name.padEnd(22)} ${figure}  ${reached}   ${String(ratio).padStart(8)} × ${bound} ${unit}, ${boundIs}`;
 }
 

@@ -12,8 +12,9 @@ export interface Result {
   readonly ratio: number;
   /** What the bound is. */
   readonly boundIs: string;
-  /** What the figure must not exceed, in its unit, on two free cores. */
+  /** What the figure must not exceed, or must come to if more is better, in its unit, on two free cores. */
   readonly reach: number;
+  readonly better: 'less' | 'more';
 }
 
 export interface BenchOptions {
@@ -30,6 +31,7 @@ export function result(
   unit: string,
   [bound, boundIs]: readonly [number, string],
   reach: number,
+  better: Result['better'] = 'less',
 ): Result {
   return {
     name,
@@ -39,8 +41,23 @@ export function result(
     ratio: round(value / bound),
     boundIs,
     reach: round(reach),
+    better,
   };
 }
+
+/** The same for a speed. */
+export function speed(
+  name: string,
+  value: number,
+  unit: string,
+  bound: readonly [number, string],
+  reach: number,
+): Result {
+  return result(name, value, unit, bound, reach, 'more');
+}
+
+export const isReached = ({ value, reach, better }: Result): boolean =>
+  better === 'less' ? value <= reach : value >= reach;
 
 const round = (value: number): number => Number(value.toPrecision(4));
 

@@ -3,9 +3,11 @@
 // The composition root of a kernel's thread: memory, CPU, clock, bus and devices over the machine's bytes, wired once. Nothing
 // else makes a device. The board keeps caches only; a new one over the same bytes goes on identically.
 
+import { ConsoleInput, INPUT_ENTRY_MAX } from '../shared/console-input.ts';
 import { ConsoleRing } from '../shared/console-ring.ts';
 import { assert } from '../shared/errors.ts';
 import { kernelKey } from '../shared/frames.ts';
+import { Request } from '../shared/jump-lines.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { deviceOffset } from '../shared/layout/device-map.ts';
 import { KernelState } from '../shared/lifecycle.ts';
@@ -14,11 +16,14 @@ import { MachineViews } from '../shared/machine-views.ts';
 import { DEVICE_NAMES } from '../shared/pm-phases.ts';
 import type { Signal, ThreadOptions } from '../shared/protocol.ts';
 import { TraceRing, TraceType } from '../shared/trace-ring.ts';
+import { PAGE_SIZE } from '../shared/units.ts';
 import { Bus } from './bus.ts';
 import { DebugExit } from './devices/debug-exit.ts';
 import type { Device } from './devices/device.ts';
 import { Disk } from './devices/disk.ts';
+import { Dma } from './devices/dma.ts';
 import { FileStore } from './devices/file-store.ts';
+import { KeyboardController } from './devices/i8042.ts';
 import { Ide } from './devices/ide.ts';
 import { Pic } from './devices/pic.ts';
 import { Pit } from './devices/pit.ts';
@@ -38,16 +43,23 @@ export class Board extends MachineViews {
   readonly devices: readonly Device[];
   readonly signal: (signal: Signal) => void;
   private readonly ring: TraceRing;
+  private readonly slotIndex: number;
+  private readonly input: ConsoleInput;
   private readonly nudge: () => void;
   private readonly store: FileStore | null;
+  private readonly secondStore: FileStore | null;
   private readonly deadlineDevices: readonly Device[];
   /** Cache of the earliest deadline; port accesses and device events make it stale. */
   private deadline = 0;
   private deadlineStale = true;
+  private readonly line = new Uint8Array(LINE_BYTES);
+  private lineLength = 0;
 
   constructor(machine: MachineMemory, slotIndex: number, options: ThreadOptions, signal: (signal: Signal) => void) {
     super(machine, kernelKey(slotIndex));
     this.options = options;
+    this.slotIndex = slotIndex;
+    this.input = new ConsoleInput(machine, slotIndex);
     this.signal = signal;
     this.nudge = () => signal({ kind: 'drain' });
     this.ring = new TraceRing(machine);
@@ -59,25 +71,34 @@ export class Board extends MachineViews {
     const irq = (line: number) => (level: boolean) => this.pic.setLine(line, level);
     const pit = new Pit({ ...part('pit'), irq: irq(0) });
     this.uart = new Uart({ ...part('uart0'), irq: irq(4), transmit: (byte) => this.transmit(byte) });
-    const rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: options.rtcSeconds });
+    const memoryBytes = machine.geometry.ramPages * PAGE_SIZE;
+    const rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: options.rtcSeconds, memoryBytes });
+    const system = new SystemControl(this.cpu, () => this.currentSlot?.set('request', Request.reset));
+    const i8042 = new KeyboardController({ ...part('i8042'), irq1: irq(1), irq12: irq(12), system });
+    const dma = new Dma(part('dma'));
     this.store = options.disk === null ? null : new FileStore(options.disk);
-    const disk = new Disk({ ...part('disk0'), store: this.store });
-    const ide = new Ide({ ...part('ide0'), irq: irq(14), disk });
+    this.secondStore = options.secondDisk === null ? null : new FileStore(options.secondDisk);
+    const disk0 = new Disk('disk0', { ...part('disk0'), store: this.store });
+    const ide0 = new Ide('ide0', { ...part('ide0'), irq: irq(14), disk: disk0 });
+    const disk1 = new Disk('disk1', { ...part('disk1'), store: this.secondStore });
+    const ide1 = new Ide('ide1', { ...part('ide1'), irq: irq(15), disk: disk1 });
     const post = new Post(part('post'));
     this.debugExit = new DebugExit(part('debug-exit'));
-    for (const device of [this.pic, pit, this.uart, rtc, ide, post, this.debugExit]) device.attach(this.bus);
-    new SystemControl(this.cpu).attach(this.bus);
-    this.devices = [new Platform(), this.pic, pit, rtc, this.uart, ide, disk, post, this.debugExit];
+    const onBus = [this.pic, pit, this.uart, rtc, system, i8042, dma, ide0, ide1, post, this.debugExit];
+    for (const device of onBus) device.attach(this.bus);
+    const drives = [ide0, disk0, ide1, disk1];
+    this.devices = [new Platform(), this.pic, pit, rtc, this.uart, i8042, dma, ...drives, post, this.debugExit];
     assert(
       this.devices.every((device, i) => device.name === DEVICE_NAMES[i]),
       'the devices are not in the order of their names',
     );
-    this.deadlineDevices = [pit, rtc, this.uart, ide];
+    this.deadlineDevices = [pit, rtc, this.uart, ide0, ide1];
   }
 
   /** Gives the host's files back; the next use opens them again. */
   close(): void {
     this.store?.close();
+    this.secondStore?.close();
   }
 
   /** Power-on: once in the life of a machine. */
@@ -96,12 +117,31 @@ export class Board extends MachineViews {
   }
 
   nextDeadline(): number {
+    const inputTick = this.input.isEmpty ? Number.POSITIVE_INFINITY : this.takeInput();
     if (this.deadlineStale) {
       this.deadline = Number.POSITIVE_INFINITY;
       for (const device of this.deadlineDevices) this.deadline = Math.min(this.deadline, device.deadlineTick());
       this.deadlineStale = false;
     }
-    return this.deadline;
+    return Math.min(this.deadline, inputTick);
+  }
+
+  /**
+   * What the host has typed goes to the serial line as far as there is room on the wire. Called wherever deadlines are looked at:
+   * before the first instruction of a slice, and behind each event. Gives the tick from which on there is more to take; what waits
+   * for room waits for a deadline of the UART.
+   */
+  private takeInput(): number {
+    const { input, uart } = this;
+    const now = this.clock.nowTick();
+    while (uart.wireRoom >= INPUT_ENTRY_MAX && input.nextTick() <= now) {
+      const bytes = input.take();
+      uart.send(bytes);
+      this.trace(TraceType.input, this.slotIndex, this.wallNow(), 0, bytes.length);
+      this.deadlineStale = true;
+    }
+    const nextTick = input.nextTick();
+    return nextTick > now ? nextTick : Number.POSITIVE_INFINITY;
   }
 
   /** Something outside `passTime` may have moved a deadline: a port access, a restore, a switch. */
@@ -157,9 +197,20 @@ export class Board extends MachineViews {
     }
   }
 
+  /**
+   * A UART writes byte by byte; what is written in one slice, up to a line, is one event. A slice is over before anybody looks:
+   * between slices nothing is kept here.
+   */
   private transmit(byte: number): void {
+    this.line[this.lineLength++] = byte;
+    if (byte === NEWLINE || this.lineLength === LINE_BYTES) this.endLine();
+  }
+
+  /** Writes out what has been transmitted in this slice. */
+  endLine(): void {
     const current = this.currentSlot;
-    if (current !== null) this.writeConsole(current, Uint8Array.of(byte));
+    if (this.lineLength > 0 && current !== null) this.writeConsole(current, this.line.subarray(0, this.lineLength));
+    this.lineLength = 0;
   }
 
   /** Slot of the kernel with this name; undefined if there is none. */
@@ -167,6 +218,9 @@ export class Board extends MachineViews {
     return this.slots.find((slot) => slot.state !== KernelState.EMPTY && slot.name === name)?.index;
   }
 }
+
+const LINE_BYTES = 256;
+const NEWLINE = 0x0a;
 
 /** From performance.now() of this thread to process.hrtime, in µs: the smallest of several readings. */
 const WALL_OFFSET = (() => {

@@ -15,12 +15,15 @@ export function restoreConsole({ board, me }: Jump): number {
   return 0;
 }
 
-export function suspendConsole({ me }: Jump): number {
+export function suspendConsole({ board, me }: Jump): number {
+  board.endLine();
   me.set('consoleHeld', 1);
   return 0;
 }
 
 export function resumeConsole({ board, me }: Jump): number {
+  // What devices transmitted on their way down waits too.
+  board.endLine();
   const waiting = me.get('consoleHeld') - 1;
   me.set('consoleHeld', 0);
   if (waiting > 0) board.trace(TraceType.console, me.index, board.wallNow(), 0, waiting);

@@ -9,7 +9,7 @@ import { Request } from '../shared/jump-lines.ts';
 import { emptySlot, type KernelSlot } from '../shared/kernel-slot.ts';
 import { contextAt } from '../shared/kexec/context.ts';
 import { endKernel } from '../shared/kexec/ending.ts';
-import { listsBetween } from '../shared/kexec/home-lists.ts';
+import { areTogether, listsBetween } from '../shared/kexec/home-lists.ts';
 import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
 import { STACK_TOP_WORD } from '../shared/layout/control-page.ts';
 import { EngineKind } from '../shared/layout/kernel-slot.ts';
@@ -38,15 +38,19 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): Dea
   const word = memory.read32(cpu.esp) >>> 0;
   const isThere = (s: KernelSlot): boolean =>
     s !== me && s.state === KernelState.PARKED && s.address('reentry') === start;
-  const parked = slots.find(isThere);
+  // The control pages of kernels in one place may have one address. Whom kjump parked can be called from anywhere.
+  const isHere = (s: KernelSlot): boolean => areTogether(slots, me, s);
+  const parked =
+    slots.find((s) => isThere(s) && isHere(s)) ?? slots.find((s) => isThere(s) && s.get('selfParked') === 0);
+  const plain = word === 0;
   const broken = parked?.get('selfParked') === 1 ? brokenContract(board) : [];
   if (parked !== undefined && broken.length > 0) {
     return { code: StopCode.badReturn, text: `it came back to ${parked.name} with ${broken.join(', ')}` };
   }
   const target =
     parked ??
-    slots.find((s) => s.state === KernelState.LOADED && s.address('entry') === start) ??
-    peerAt(board, me, start);
+    slots.find((s) => s.state === KernelState.LOADED && s.address('entry') === start && isHere(s)) ??
+    peerAt(board, me, start, plain);
   if (target === null) {
     const text = `it jumped to ${hex(start)}, and there is no kernel slot left for what is there`;
     return { code: StopCode.badEntry, text };
@@ -54,7 +58,6 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): Dea
   const returns = parked !== undefined && isReturn(board, me, parked);
   me.moveTo(KernelState.QUIESCING);
   me.set('departures', me.get('departures') + 1);
-  const plain = word === 0;
   // The heir of a plain kexec stands where its loader stood.
   if (plain) target.set('broughtBy', me.get('broughtBy'));
   if (returns) keepRegisters(board, me);
@@ -104,8 +107,11 @@ function enterContext(board: Board, me: KernelSlot, target: KernelSlot, word: nu
   return moved;
 }
 
-/** A kernel that nobody knew: loaded and entered by the one that leaves. It may store where its loader may. */
-function peerAt(board: Board, me: KernelSlot, start: number): KernelSlot | null {
+/**
+ * A kernel that nobody knew: loaded and entered by the one that leaves, in its place, of which it is a part, or which it has from
+ * now on. It may store where its loader may.
+ */
+function peerAt(board: Board, me: KernelSlot, start: number, plain: boolean): KernelSlot | null {
   endBrought(board, me);
   try {
     const slot = emptySlot(board.slots);
@@ -115,7 +121,7 @@ function peerAt(board: Board, me: KernelSlot, start: number): KernelSlot | null 
     giveHomePages(board.hidden, slot);
     slot.set('entry', start);
     slot.set('engine', EngineKind.i386);
-    slot.set('parent', -1);
+    slot.set('parent', plain ? -1 : me.index);
     slot.set('caller', -1);
     slot.set('broughtBy', me.index + 1);
     slot.name = freeNameFor(board, me.name, slot.index);

@@ -13,11 +13,12 @@ export function repairReturn(board: Board, me: KernelSlot): number {
   if (board.options.mode !== 'repaired') return 0;
   const { cpu } = board;
   let repaired = 0;
-  if (me.get('gdtLimit') !== 0) {
-    cpu.setWord(CPU.gdtr, me.get('gdtBase'));
-    cpu.setWord(CPU.gdtr + 4, me.get('gdtLimit'));
+  const [base, limit] = [me.get('gdtBase'), me.get('gdtLimit')];
+  if (limit !== 0) {
+    if (cpu.word(CPU.gdtr) !== base || cpu.word(CPU.gdtr + 4) !== limit) repaired |= REPAIRED_GDT;
+    cpu.setWord(CPU.gdtr, base);
+    cpu.setWord(CPU.gdtr + 4, limit);
     me.set('gdtLimit', 0);
-    repaired |= REPAIRED_GDT;
   }
   if ((me.get('pagingCr4') & CR4_PAE) !== 0 && (cpu.cr4 & CR4_PAE) === 0) {
     cpu.setWord(CPU.cr4, cpu.cr4 | CR4_PAE);

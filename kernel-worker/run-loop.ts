@@ -117,6 +117,7 @@ export class RunLoop {
     const budget = steps < 0 ? slice : Math.min(steps, slice);
     const before = slot.steps;
     const stop = this.engine.run(budget, this.limitTick[0]);
+    board.endLine();
     if (steps > 0) this.live[LIVE.stepsLeft] = Math.max(0, steps - (slot.steps - before));
     return this.serve(stop);
   }
@@ -160,6 +161,10 @@ export class RunLoop {
     const request = slot.get('request');
     if (request === Request.powerOff) {
       slot.setStop(StopCode.powerOff, 0, `power off with status ${slot.get('exitStatus')}`);
+      return this.end(KernelState.OFF, StopReason.powerOff);
+    }
+    if (request === Request.reset) {
+      slot.setStop(StopCode.reset, board.cpu.eip >>> 0, 'it asked for a reset of the machine');
       return this.end(KernelState.OFF, StopReason.powerOff);
     }
     // The run has no switch left: the request stays, and is the first thing that the next run serves.

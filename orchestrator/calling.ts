@@ -6,13 +6,16 @@
 
 import { KjumpError } from '../shared/errors.ts';
 import { Request } from '../shared/jump-lines.ts';
-import { freeSlot, type KernelSlot } from '../shared/kernel-slot.ts';
+import { freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
+import { parseWindow, type WindowSpec } from '../shared/kexec/windows.ts';
 import { CALL_REGISTERS, EntryMode } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { hex, PAGE_SIZE, pageIndexOf, parseSize, type Size } from '../shared/units.ts';
 import type { Program } from './loaders/program.ts';
+import { wholePages } from './loaders/whole-pages.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { checkOptions, checkSpan, wholeNumber } from './options.ts';
+import { sharedWindows } from './place-options.ts';
 import { locatePages, placeAside } from './placing.ts';
 
 export type RegisterName = (typeof CALL_REGISTERS)[number];
@@ -24,6 +27,10 @@ export interface PhysicalCall {
   readonly size?: Size;
   /** General registers it is entered with; those absent are 0. */
   readonly registers?: Partial<Record<RegisterName, number>>;
+  /** What to write to its pages before it is entered. */
+  readonly write?: readonly { readonly physAddr: number; readonly bytes: Uint8Array }[];
+  /** Memory that stays where it is and that the function may store to as well, such as the data of a BIOS. */
+  readonly shared?: readonly WindowSpec[];
   /** What to read of its pages when it has returned. */
   readonly read?: readonly { readonly physAddr: number; readonly length: number }[];
 }
@@ -39,7 +46,13 @@ const CALL_CHECKS: Readonly<Record<keyof PhysicalCall, (value: unknown) => strin
   at: anything,
   size: anything,
   registers: anything,
+  write: (value) => (Array.isArray(value) ? null : 'a list of { physAddr, bytes }'),
+  shared: sharedWindows,
   read: (value) => (Array.isArray(value) ? null : 'a list of { physAddr, length }'),
+};
+const WRITE_CHECKS = {
+  physAddr: wholeNumber(0, 2 ** 32 - 1),
+  bytes: (value: unknown) => (value instanceof Uint8Array ? null : 'a Uint8Array'),
 };
 const word = wholeNumber(-(2 ** 31), 2 ** 32 - 1);
 const REGISTER_CHECKS = Object.fromEntries(CALL_REGISTERS.map((name) => [name, word])) as Record<
@@ -51,6 +64,10 @@ const REGISTER_CHECKS = Object.fromEntries(CALL_REGISTERS.map((name) => [name, w
 export function checkCall(call: PhysicalCall): void {
   checkOptions('callPhysical', call, CALL_CHECKS);
   if (call.registers !== undefined) checkOptions('callPhysical registers', call.registers, REGISTER_CHECKS);
+  for (const write of call.write ?? []) {
+    const { physAddr = null, bytes = null } = write ?? {};
+    checkOptions('callPhysical write', { physAddr, bytes }, WRITE_CHECKS);
+  }
   for (const span of call.read ?? []) checkSpan('callPhysical read', span?.physAddr, span?.length);
 }
 
@@ -77,7 +94,8 @@ export async function callRoutine(
       fix: 'give a page-aligned physical address of RAM',
     });
   }
-  const routine = placeAside(parts, program, `call ${hex(at)}`, [window]);
+  const shared = (call.shared ?? []).map((spec) => parseWindow(spec, parts.memory.ramPages, true));
+  const routine = placeAside(parts, withWrites(program, call, window), `call ${hex(at)}`, [window, ...shared]);
   try {
     routine.set('caller', caller.index);
     routine.set('entryMode', EntryMode.call);
@@ -98,6 +116,20 @@ export async function callRoutine(
     // A function that crashed has the machine still; its slot is the report of that.
     if (parts.clock.current !== routine.index) freeSlot(parts.hidden, routine);
   }
+}
+
+/** The program with what the caller writes to its pages. Throws `BAD_WINDOW`. */
+function withWrites(program: Program, { write = [] }: PhysicalCall, { firstPage, endPage }: PageWindow): Program {
+  const [start, end] = [firstPage * PAGE_SIZE, endPage * PAGE_SIZE];
+  const pieces = write.map(({ physAddr, bytes }) => ({ physAddr, bytes, length: bytes.length }));
+  const stray = pieces.find(({ physAddr, length }) => physAddr < start || physAddr + length > end);
+  if (stray !== undefined) {
+    throw new KjumpError('BAD_WINDOW', `what is written at ${hex(stray.physAddr)} is not in the function's pages`, {
+      why: `they are ${hex(start)}..${hex(end)}`,
+      fix: 'write to its pages, or give it more of them with the option size',
+    });
+  }
+  return { ...program, segments: wholePages([...program.segments, ...pieces]) };
 }
 
 /** Physical memory through a page mapping. */

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import type { Remote } from 'comlink';
 import type { EventEmitter } from 'eventemitter3';
+import { ConsoleInput } from '../shared/console-input.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { HOST } from '../shared/ownership.ts';
 import type { KernelControl, Signal, ThreadOptions } from '../shared/protocol.ts';
@@ -14,9 +15,13 @@ import { Execution, type RunLimits, type Stop } from './execution.ts';
 import type { MachineParts } from './machine-parts.ts';
 import type { ResolvedOptions } from './options.ts';
 import { recoverFromDeath } from './recovery.ts';
-import { crashed, isOver, machineClosed, nothingToRun } from './refusals.ts';
-import { stopReport, TraceReader } from './trace-reader.ts';
+import { aborted, crashed, isOver, machineClosed, nothingToRun } from './refusals.ts';
+import { TraceReader } from './trace-reader.ts';
 import { WorkerHost } from './worker-host.ts';
+
+const LISTEN_EVERY_MS = 50;
+/** Virtual time after which a run looks whether what it waits for has come: a million instructions. */
+const LOOK_EVERY_TICKS = 10_000_000;
 
 export class Conductor {
   readonly reader: TraceReader;
@@ -29,8 +34,8 @@ export class Conductor {
   constructor(parts: MachineParts, events: EventEmitter<MachineEvents>) {
     this.parts = parts;
     this.events = events;
-    const { machine, ownership, slots, clock, options } = parts;
-    this.reader = new TraceReader(machine, slots, events);
+    const { machine, ownership, clock, options } = parts;
+    this.reader = new TraceReader(parts, events);
     this.host = new WorkerHost(machine, ownership, threadOptions(options), options.threads, {
       signal: (signal) => this.onSignal(signal),
       gone: (slot, error) => this.onThreadGone(slot, error),
@@ -59,11 +64,46 @@ export class Conductor {
     const { reason, kernel } = await this.execution.burst(limits);
     this.reader.drain();
     if (reason !== StopReason.crashed) return;
-    throw crashed(stopReport(this.parts.slots[kernel], this.reader.nameOf(kernel), this.parts.clock.nowTick()));
+    throw crashed(this.reader.endOf(kernel, this.parts.clock.nowTick()));
   }
 
-  async run(limits: RunLimits): Promise<RunReport> {
-    const { reason, kernel }: Stop = await this.execution.run(limits);
+  /** Throws `BAD_STATE` if there is nothing to run, and `ABORTED` at the slice boundary behind the signal. */
+  run(limits: RunLimits, signal?: AbortSignal): Promise<RunReport> {
+    return this.attended(() => this.execution.run(limits), signal);
+  }
+
+  /** Runs for so many ticks, or until `done` says so at the end of a slice: where that is depends on virtual time alone. */
+  runUntil(done: () => boolean, ticks: number, signal?: AbortSignal): Promise<RunReport> {
+    const { clock } = this.parts;
+    const endTick = clock.nowTick() + ticks;
+    const slice = (): RunLimits => ({ ticks: Math.min(LOOK_EVERY_TICKS, endTick - clock.nowTick()) });
+    const next = (): RunLimits | null => {
+      this.reader.drain();
+      return done() || clock.nowTick() >= endTick ? null : slice();
+    };
+    return this.attended(() => this.execution.run(slice(), next), signal);
+  }
+
+  private async attended(run: () => Promise<Stop>, signal: AbortSignal | undefined): Promise<RunReport> {
+    this.requireOpen();
+    const current = this.parts.currentSlot;
+    if (current === null || isOver(current)) throw nothingToRun(current);
+    if (signal?.aborted) throw aborted(signal);
+    const onAbort = () => this.execution.pause();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const report = await this.listenedTo(run);
+      if (signal?.aborted) throw aborted(signal);
+      return report;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  private async listenedTo(run: () => Promise<Stop>): Promise<RunReport> {
+    // Threads call when they have come somewhere. What a kernel writes to its console on the way is to be seen before that.
+    const listening = setInterval(() => this.reader.drain(), LISTEN_EVERY_MS);
+    const { reason, kernel } = await run().finally(() => clearInterval(listening));
     this.reader.drain();
     const { clock } = this.parts;
     const report: RunReport = {
@@ -86,6 +126,15 @@ export class Conductor {
 
   requireOpen(): void {
     if (this.closed !== null) throw machineClosed();
+  }
+
+  /** Types on a kernel's console, whether it runs or not; the number of bytes that there was room for. */
+  type(slot: number, bytes: Uint8Array): number {
+    const { machine, ownership } = this.parts;
+    const typed = new ConsoleInput(machine, slot).push(bytes);
+    // Its thread may be waiting for the wall clock.
+    if (ownership.isOwner(slot)) ownership.ring(slot);
+    return typed;
   }
 
   // ---- threads ----------------------------------------------------------------------------------------------------
@@ -161,9 +210,9 @@ export class Conductor {
 }
 
 function threadOptions(options: ResolvedOptions): ThreadOptions {
-  const { amnesia, spins, relocation, mode, clock, disk, rtcSeconds } = options;
+  const { amnesia, spins, relocation, mode, clock, disk, secondDisk, rtcSeconds } = options;
   // One core is the working thread's; spinners beyond the others would take its time.
   const maxSpinners = Math.max(0, availableParallelism() - 1);
   const wallZero = Number(process.hrtime.bigint()) / 1000;
-  return { amnesia, spins, maxSpinners, relocation, mode, clock, disk, rtcSeconds, wallZero };
+  return { amnesia, spins, maxSpinners, relocation, mode, clock, disk, secondDisk, rtcSeconds, wallZero };
 }

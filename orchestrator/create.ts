@@ -21,11 +21,15 @@ import {
 } from './options.ts';
 
 /** What a resumed machine may have otherwise than the one that was saved. */
-export type ResumeOptions = Partial<Pick<ResolvedOptions, 'threads' | 'disk' | 'clock' | 'spins' | 'amnesia'>>;
+export type ResumeOptions = Partial<
+  Pick<ResolvedOptions, 'threads' | 'disk' | 'secondDisk' | 'clock' | 'spins' | 'amnesia'>
+>;
 
+const aPathOrNone = (value: unknown): string | null => (value === null ? null : aPath(value));
 const RESUME_CHECKS = {
   threads: wholeNumber(1, 64),
-  disk: (value: unknown) => (value === null ? null : aPath(value)),
+  disk: aPathOrNone,
+  secondDisk: aPathOrNone,
   clock: oneOf('virtual', 'realtime'),
   spins: wholeNumber(0, 10_000_000),
   amnesia: trueOrFalse,
@@ -35,6 +39,7 @@ const RESUME_CHECKS = {
 export async function createMachine(options: MachineOptions = {}): Promise<Machine> {
   const resolved = resolveOptions(options);
   await requireDisk(options.disk);
+  await requireDisk(options.secondDisk);
   const parts = new MachineParts(MachineMemory.create(geometryOf(resolved)), resolved);
   parts.memory.format();
   parts.clock.seed = resolved.seed;
@@ -51,6 +56,7 @@ export async function resumeMachine(path: string, options: ResumeOptions = {}): 
   checkPath('resumeMachine', path);
   checkOptions('resumeMachine', options, RESUME_CHECKS);
   await requireDisk(options.disk);
+  await requireDisk(options.secondDisk);
   const image = await readImage(path);
   const saved = savedOptions(path, image.metadata);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
 // Machine code as text, as NASM writes it. The decoder is iced-x86, a WebAssembly module of 1 MB that takes a tenth of a second to
-// load: it is loaded by the first call, and by nobody who does not look at code.
+// load: it is loaded by the first call, and by nobody who does not look at code. It is a CommonJS module, so that can be done at once:
+// who looks at a machine that stands need not wait, and nothing moves meanwhile.
+import { createRequire } from 'node:module';
+
+type Iced = typeof import('iced-x86');
+const load = createRequire(import.meta.url);
 
 export interface DisassembledInstruction {
   /** Unsigned; wraps at 4 GiB. */
@@ -15,14 +20,13 @@ export interface DisassembledInstruction {
 export const bytesOfInstructions = (count: number): number => count * 15;
 
 /** The first `count` instructions in the bytes, or fewer if the bytes end before. `bits` is the default operand size. */
-export async function disassemble(
+export function disassemble(
   bytes: Uint8Array,
   address: number,
   bits: 16 | 32,
   count: number,
-): Promise<DisassembledInstruction[]> {
-  const iced = await import('iced-x86');
-  const { Decoder, DecoderOptions, Formatter, FormatterSyntax, Instruction } = iced.default ?? iced;
+): DisassembledInstruction[] {
+  const { Decoder, DecoderOptions, Formatter, FormatterSyntax, Instruction } = load('iced-x86') as Iced;
   const decoder = new Decoder(bits, bytes, DecoderOptions.None);
   const formatter = new Formatter(FormatterSyntax.Nasm);
   const instruction = new Instruction();

@@ -2,9 +2,10 @@
 //
 // The typed events of a machine, and the reports they carry. Wall-clock durations are in microseconds and differ from run to
 // run; everything else is the same for the same scenario.
-import type { DirectionName, JumpLine } from '../shared/jump-lines.ts';
+import type { DirectionName, JumpLine, Repair } from '../shared/jump-lines.ts';
 import type { KernelStateName } from '../shared/lifecycle.ts';
 import type { StopCodeName, StopReasonName } from '../shared/stop.ts';
+import type { DeathReport } from './death-report.ts';
 
 /** One line of a jump, done in one direction. */
 export interface PhaseEvent {
@@ -27,6 +28,11 @@ export interface SwitchReport {
   readonly pages: number;
   readonly tick: number;
   readonly phases: readonly PhaseEvent[];
+  /**
+   * What the machine supplied to machine code that came back by its own stub, because the peer had left it otherwise: its GDT, PAE
+   * in CR4. Whether the stub would have done so itself is not known. Nothing in strict mode.
+   */
+  readonly repaired: readonly Repair[];
   /** From the owner store to the first instruction of the woken thread. */
   readonly handOverUs: number;
   /** From the first line down to the last line up. */
@@ -58,6 +64,8 @@ export interface StopReport {
   readonly text: string;
   readonly exitStatus: number;
   readonly tick: number;
+  /** In the event of a crash of machine code: why it died. */
+  readonly report?: DeathReport;
 }
 
 /** Where a run came to a stop. */

@@ -66,8 +66,11 @@ export class Execution {
     });
   }
 
-  /** Runs the current kernel, and whoever follows it, until a limit or something else stops it. */
-  async run(limits: RunLimits): Promise<Stop> {
+  /**
+   * Runs the current kernel, and whoever follows it, until a limit or something else stops it. At a limit `next` may give others
+   * to go on to: it is one run all the same.
+   */
+  async run(limits: RunLimits, next: () => RunLimits | null = () => null): Promise<Stop> {
     if (this.running) {
       throw new KjumpError('BAD_STATE', 'the machine is already running', {
         why: 'one run at a time has the CPU',
@@ -80,7 +83,12 @@ export class Execution {
       await this.mutex.run(() => this.setLimits(limits));
       for (;;) {
         const stop = await this.mutex.run(() => this.slice());
-        if (stop.reason !== StopReason.requested || this.pauseAsked) return stop;
+        if (stop.reason === StopReason.limit) {
+          const more = next();
+          if (more === null) return stop;
+          if (this.pauseAsked) return { ...stop, reason: StopReason.requested };
+          await this.mutex.run(() => this.setLimits(more));
+        } else if (stop.reason !== StopReason.requested || this.pauseAsked) return stop;
       }
     } finally {
       this.running = false;

@@ -7,7 +7,11 @@ export type { Guest, GuestKernel, GuestRoutine } from '../shared/guest.ts';
 export { JUMP_LINES, type JumpLine, PM_TESTS, type PmTest } from '../shared/jump-lines.ts';
 export { DEVICE_NAMES, PM_PHASES, type PmPhase } from '../shared/pm-phases.ts';
 export type { PhysicalCall, PhysicalCallResult } from './calling.ts';
+export type { ExpectOptions, KernelConsole } from './console.ts';
+export { wholeLines } from './console-lines.ts';
 export { createMachine, type ResumeOptions, resumeMachine } from './create.ts';
+export { formatDeathReport } from './death/format.ts';
+export type { DeathReport, ExceptionReport } from './death-report.ts';
 export { type FieldChange, formatDiff, type PageChange, type SnapshotDiff } from './diff.ts';
 export type {
   ConsoleEvent,

@@ -6,7 +6,7 @@ import type { PageWindow } from '../shared/kernel-slot.ts';
 import { CLOCK_LAYOUT } from '../shared/layout/clock.ts';
 import { CPU_LAYOUT } from '../shared/layout/cpu-state.ts';
 import { DEVICE_MAP } from '../shared/layout/device-map.ts';
-import { type RecordLayout, readField } from '../shared/layout/fields.ts';
+import { fieldsOf, type RecordLayout } from '../shared/layout/fields.ts';
 import { KernelState, type KernelStateName, stateName } from '../shared/lifecycle.ts';
 import { PAGE_SIZE } from '../shared/units.ts';
 import type { MachineParts } from './machine-parts.ts';
@@ -46,8 +46,7 @@ export interface KernelInspection {
 
 export function inspectMachine(parts: MachineParts): Inspection {
   const { machine, memory, captures, clock, slots, hidden } = parts;
-  const fieldsAt = (layout: RecordLayout, base: number): Fields =>
-    Object.fromEntries(layout.fields.map((field) => [field.name, readField(machine.view, base, field)]));
+  const fieldsAt = (layout: RecordLayout, base: number): Fields => fieldsOf(machine.view, base, layout);
   const devices = machine.region('devices').offset;
   return {
     memoryBytes: memory.ramPages * PAGE_SIZE,

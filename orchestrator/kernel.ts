@@ -9,8 +9,10 @@ import type { WindowSpec } from '../shared/kexec/windows.ts';
 import { KernelState, type KernelStateName, stateName } from '../shared/lifecycle.ts';
 import type { ThreadDescription } from '../shared/protocol.ts';
 import type { Size } from '../shared/units.ts';
+import { type ConsoleHost, KernelConsole } from './console.ts';
+import type { DeathReport } from './death-report.ts';
 import type { StopReport } from './events.ts';
-import type { ModuleOption } from './loaders/program.ts';
+import type { Initrd, ModuleOption } from './loaders/program.ts';
 
 export interface PlaceOptions {
   readonly name?: string;
@@ -24,6 +26,9 @@ export interface PlaceOptions {
   /** For a multiboot kernel: its command line, and the modules that are loaded with it. */
   readonly cmdline?: string;
   readonly modules?: readonly ModuleOption[];
+  /** For a bzImage: the kernel's command line, and its initial RAM disk. */
+  readonly append?: string;
+  readonly initrd?: Initrd;
 }
 
 export interface ImageOptions extends PlaceOptions {
@@ -32,7 +37,7 @@ export interface ImageOptions extends PlaceOptions {
 }
 
 /** What a kernel handle can ask of its machine. */
-export interface KernelHost {
+export interface KernelHost extends ConsoleHost {
   loadImage(loader: Kernel, file: string | URL, options: ImageOptions): Promise<Kernel>;
   unloadImage(loader: Kernel): Promise<void>;
   clone(original: Kernel, name: string): Promise<Kernel>;
@@ -41,12 +46,15 @@ export interface KernelHost {
   describeThread(kernel: Kernel): Promise<ThreadDescription>;
   powerCut(kernel: Kernel): Promise<void>;
   stopReport(kernel: Kernel): StopReport;
+  deathReport(kernel: Kernel): Promise<DeathReport>;
 }
 
 export class Kernel {
   readonly name: string;
   /** Index of its slot. */
   readonly index: number;
+  /** Its console, for a script that waits for what it writes and answers. */
+  readonly console: KernelConsole;
   private readonly host: KernelHost;
   private readonly slotOf: KernelSlot;
   private readonly life: number;
@@ -55,6 +63,7 @@ export class Kernel {
     this.host = host;
     this.slotOf = slot;
     this.index = slot.index;
+    this.console = new KernelConsole(host, this);
     this.name = slot.name;
     this.life = slot.get('life');
   }
@@ -103,6 +112,14 @@ export class Kernel {
   /** How the kernel ended. */
   get stop(): StopReport {
     return this.host.stopReport(this);
+  }
+
+  /**
+   * Why it died, for machine code that crashed, while it still has the machine. `formatDeathReport` makes text of it. Throws
+   * `BAD_STATE` if there is nothing to report.
+   */
+  deathReport(): Promise<DeathReport> {
+    return this.host.deathReport(this);
   }
 
   /**

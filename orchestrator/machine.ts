@@ -13,6 +13,9 @@ import type { ThreadDescription } from '../shared/protocol.ts';
 import { parseSize } from '../shared/units.ts';
 import { callRoutine, checkCall, type PhysicalCall, type PhysicalCallResult, readPages } from './calling.ts';
 import { Conductor } from './conductor.ts';
+import type { ConsoleLog } from './console.ts';
+import { deathInMachine } from './death/machine-death.ts';
+import type { DeathReport } from './death-report.ts';
 import { diffSnapshots, type SnapshotDiff } from './diff.ts';
 import type { MachineEvents, RunReport, StopReport, SwitchReport } from './events.ts';
 import type { RunLimits } from './execution.ts';
@@ -35,17 +38,18 @@ import {
   unloadImage,
 } from './placing.ts';
 import {
-  aborted,
   carriesTheMachine,
   isOver,
   keepsParked,
   leftByItself,
+  noDeathReport,
   nothingToRun,
   notOfThisMachine,
   refused,
   requireState,
   stillHasMachine,
 } from './refusals.ts';
+import { isReceiving } from './serial-line.ts';
 import { Snapshot, type SnapshotHost } from './snapshot.ts';
 import { stopReport } from './trace-reader.ts';
 
@@ -183,18 +187,15 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     this.conductor.requireOpen();
     checkOptions('run', options, RUN_CHECKS);
     const { signal, ...limits } = options;
-    const current = this.parts.currentSlot;
-    if (current === null || isOver(current)) throw nothingToRun(current);
-    if (signal?.aborted) throw aborted(signal);
-    const onAbort = () => this.conductor.pause();
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      const report = await this.conductor.run(limits);
-      if (signal?.aborted) throw aborted(signal);
-      return report;
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-    }
+    return this.conductor.run(limits, signal);
+  }
+
+  /** The same, in slices of virtual time until `done` says so between two of them. */
+  async runUntil(
+    done: () => boolean,
+    { ticks, signal }: { readonly ticks: number; readonly signal?: AbortSignal },
+  ): Promise<RunReport> {
+    return this.conductor.runUntil(done, ticks, signal);
   }
 
   /** Stops a run at the next slice boundary; the run settles with the reason `requested`. */
@@ -216,6 +217,8 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
       this.conductor.reader.forgetJump();
       if (over) {
         enterFromHost(this.parts, leaver, to);
+        const { cpu, currentSlot } = this.parts;
+        currentSlot?.noteArrival(leaver.index, this.now, cpu.eip, cpu.eflags);
         this.conductor.reader.enteredFromHost(leaver, to, this.now);
       } else requestJump(leaver, to, options);
       await this.conductor.burst({ switches: over ? -1 : 1, steps: 0 });
@@ -309,8 +312,30 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     });
   }
 
+  consoleLog(kernel: Kernel): ConsoleLog {
+    return this.conductor.reader.logOf(kernel.slot.index);
+  }
+
+  /** The kernel that has the machine has opened its serial port. */
+  get isReceiving(): boolean {
+    return isReceiving(this.parts);
+  }
+
+  typeTo(kernel: Kernel, bytes: Uint8Array): number {
+    this.conductor.requireOpen();
+    return this.conductor.type(kernel.slot.index, bytes);
+  }
+
   describeThread(kernel: Kernel): Promise<ThreadDescription> {
     return this.conductor.callThread(kernel.slot.index, (control) => control.describe());
+  }
+
+  deathReport(kernel: Kernel): Promise<DeathReport> {
+    return this.held(() => {
+      const report = deathInMachine(this.parts, kernel.slot, kernel.name);
+      if (report === null) throw noDeathReport(kernel);
+      return report;
+    });
   }
 
   stopReport(kernel: Kernel): StopReport {

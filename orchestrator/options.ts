@@ -28,6 +28,8 @@ export interface MachineOptions {
   readonly amnesia?: boolean;
   /** Host file behind the ATA disk. */
   readonly disk?: string;
+  /** Host file behind the ATA disk of the second channel. */
+  readonly secondDisk?: string;
   /** Unix seconds that the RTC shows at power-on; default 2008-07-26 12:00:04 UTC. */
   readonly rtcSeconds?: number;
   /** Loads that a thread which has just left the CPU spins before it blocks; default 200000, 0 to block at once. */
@@ -46,6 +48,7 @@ export interface ResolvedOptions {
   readonly mode: 'repaired' | 'strict';
   readonly amnesia: boolean;
   readonly disk: string | null;
+  readonly secondDisk: string | null;
   readonly rtcSeconds: number;
   readonly spins: number;
 }
@@ -68,6 +71,7 @@ const CHECKS: Readonly<Record<keyof MachineOptions, (value: unknown) => string |
   mode: oneOf('repaired', 'strict'),
   amnesia: trueOrFalse,
   disk: aPath,
+  secondDisk: aPath,
   rtcSeconds: wholeNumber(0, 2 ** 32 - 1),
   spins: wholeNumber(0, 10_000_000),
 };
@@ -102,6 +106,7 @@ export function resolveOptions(options: MachineOptions): ResolvedOptions {
     amnesia: options.amnesia ?? false,
     // Absolute: an image is resumed from anywhere.
     disk: options.disk === undefined ? null : resolve(options.disk),
+    secondDisk: options.secondDisk === undefined ? null : resolve(options.secondDisk),
     rtcSeconds: options.rtcSeconds ?? DEFAULT_RTC_SECONDS,
     spins: options.spins ?? 200_000,
   };

@@ -5,7 +5,7 @@ import { KjumpError } from '../shared/errors.ts';
 import type { PageWindow } from '../shared/kernel-slot.ts';
 import { bitmapBytes } from '../shared/kexec/typescript-image.ts';
 import { parseWindow } from '../shared/kexec/windows.ts';
-import { EngineKind } from '../shared/layout/kernel-slot.ts';
+import { EngineKind, WINDOWS_MAX } from '../shared/layout/kernel-slot.ts';
 import { formatSize, PAGE_SIZE, pageAddress, parseSize } from '../shared/units.ts';
 import type { ImageOptions, PlaceOptions } from './kernel.ts';
 import { loadProgram } from './loaders/load-program.ts';
@@ -19,11 +19,14 @@ const anything = (): null => null;
 const PLACE_CHECKS: Readonly<Record<keyof PlaceOptions, (value: unknown) => string | null>> = {
   name: (value) => (typeof value === 'string' ? null : 'a text'),
   window: anything,
-  shared: (value) => (Array.isArray(value) && value.length < 4 ? null : 'a list of at most three windows'),
+  shared: sharedWindows,
   at: anything,
   entry: anything,
   cmdline: (value) => (typeof value === 'string' ? null : 'a text'),
   modules: (value) => (Array.isArray(value) ? null : 'a list of { file, cmdline }'),
+  append: (value) => (typeof value === 'string' && !value.includes('\0') ? null : 'a text without zero characters'),
+  initrd: (value) =>
+    typeof value === 'string' || value instanceof Uint8Array || value instanceof URL ? null : 'bytes or a file',
 };
 const IMAGE_CHECKS = { ...PLACE_CHECKS, preserve: trueOrFalse };
 
@@ -47,14 +50,19 @@ export async function prepareKernel(
   const windows = windowsOf(options, ramPages, whole);
   const at = options.at === undefined ? undefined : parseSize(options.at, 'at');
   const entry = options.entry === undefined ? undefined : parseSize(options.entry, 'entry');
-  const { cmdline, modules } = options;
+  const { cmdline, modules, append, initrd } = options;
   const [memoryStart, memory] = [windows[0].firstPage * PAGE_SIZE, windows[0].endPage * PAGE_SIZE];
   const base = entryBase(windows[0]);
-  const program = await loadProgram(file, { base, at, entry, cmdline, modules, memoryStart, memory });
+  const program = await loadProgram(file, { base, at, entry, cmdline, modules, append, initrd, memoryStart, memory });
   if (program.engine === EngineKind.guest) checkRoom(windows[0]);
   const name = options.name ?? freeName(program.name, takenNames);
   checkName(name, takenNames);
   return { program, windows, name };
+}
+
+/** Check of an option: windows beside the first one. */
+export function sharedWindows(value: unknown): string | null {
+  return Array.isArray(value) && value.length < WINDOWS_MAX ? null : 'a list of at most three windows';
 }
 
 function windowsOf({ window, shared = [] }: PlaceOptions, ramPages: number, whole: boolean): PageWindow[] {

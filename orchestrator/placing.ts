@@ -3,6 +3,7 @@
 // Puts kernels into the machine, while the host owns the CPU: in place (boot), beside the others in hidden pages (load), as the
 // image of a running kernel (kexec_load), or as a copy-on-write copy of another (clone). Everything that can be refused is
 // refused before anything is changed.
+import { ConsoleInput } from '../shared/console-input.ts';
 import { errnoName } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
@@ -289,15 +290,19 @@ function withNewSlot(
   });
 }
 
-function setEntry(slot: KernelSlot, { mode, registers }: EntryState): void {
-  const isBorder = mode === 'flat32' && Object.keys(registers).length === 0;
-  slot.set('entryMode', mode === 'real' ? EntryMode.real : isBorder ? EntryMode.border : EntryMode.registers);
+function setEntry(slot: KernelSlot, entryState: EntryState): void {
+  const { mode, registers } = entryState;
+  const flat32 = Object.keys(registers).length === 0 ? EntryMode.border : EntryMode.registers;
+  slot.set('entryMode', { flat32, real: EntryMode.real, linux32: EntryMode.linux }[mode]);
+  slot.set('entryGdt', entryState.mode === 'linux32' ? entryState.gdt : 0);
   slot.callRegisters = CALL_REGISTERS.map((name) => (registers as Readonly<Record<string, number>>)[name] ?? 0);
 }
 
-function withSlot({ hidden }: MachineParts, slot: KernelSlot, fill: (slot: KernelSlot) => void): KernelSlot {
+function withSlot({ hidden, machine }: MachineParts, slot: KernelSlot, fill: (slot: KernelSlot) => void): KernelSlot {
   slot.clear();
   slot.set('life', slot.get('life') + 1);
+  // What was typed to another kernel in this slot is not meant for this one.
+  new ConsoleInput(machine, slot.index).clear();
   try {
     giveHomePages(hidden, slot);
     fill(slot);

@@ -50,11 +50,20 @@ export const aborted = (signal: AbortSignal): KjumpError =>
   });
 
 /** `WINDOW_VIOLATION` for a store outside the kernel's windows, else `KERNEL_CRASHED`. */
-export const crashed = ({ kernel, text, code, address }: StopReport): KjumpError =>
+export const crashed = ({ kernel, text, code, address, report }: StopReport): KjumpError =>
   new KjumpError(code === 'windowViolation' ? 'WINDOW_VIOLATION' : 'KERNEL_CRASHED', `${kernel} crashed`, {
     why: text,
     fix: 'restore a snapshot, or jump to another kernel by name',
-    details: { kernel, code, address },
+    details: { kernel, code, address, ...(report === undefined ? {} : { report }) },
+  });
+
+export const noDeathReport = ({ name, state }: Kernel): KjumpError =>
+  new KjumpError('BAD_STATE', `there is no death report of ${name}`, {
+    why:
+      state === 'CRASHED'
+        ? 'it is not machine code, its thread died, or another kernel has had the machine since'
+        : `it is ${state}`,
+    fix: 'ask while the kernel that crashed has the machine; the event `crash` carries the report too',
   });
 
 /** The kernel's slot, if the kernel is in one of the states. Throws `BAD_STATE` or `NO_SUCH_KERNEL`. */

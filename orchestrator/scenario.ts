@@ -30,7 +30,7 @@ export interface ScenarioContext {
   showMemory(machine: Machine, label: string): Promise<void>;
   /** A folder of this run, removed at its end. */
   readonly workDir: string;
-  /** The kernel module `guests/<name>` beside the scenario's file, `.ts` from source and `.js` when built. */
+  /** The kernel `guests/<name>` beside the scenario's file. Without an extension a module: `.ts` from source, `.js` when built. */
   guest(name: string): URL;
   /** Runs a scenario in a new process and returns its result. Throws `SCENARIO` if it does not end well. */
   spawn(scenarioFile: URL | string, args?: readonly string[]): Promise<unknown>;

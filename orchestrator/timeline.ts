@@ -46,7 +46,7 @@ const asItIs = (text: string): string => text;
 
 /**
  * `A → B  58 µs, 15M  tasks 2 · devices 9 · save 4 · pages 21 ⇢ 2 ⇢ devices 14 · tasks 1`, every number in microseconds. What does
- * not fit gets a second line for the phases.
+ * not fit gets a second line for the phases; a kernel that jumps by itself has none that we know of.
  */
 export function formatSwitch(
   report: SwitchReport,
@@ -54,7 +54,10 @@ export function formatSwitch(
 ): string {
   const who = `${report.from} → ${report.to}${report.kind === 'plain' ? ' (for good)' : ''}`;
   const size = report.pages === 0 ? 'no pages' : formatSize(report.pages * PAGE_SIZE);
-  const much = `${rounded(report.totalUs)} µs, ${size}`;
+  const repaired = report.repaired.map((name) => `, ${name.toUpperCase()} repaired`).join('');
+  const byItself = report.phases.length === 0 && report.pages === 0 && report.handOverUs > 0;
+  if (byItself) return `${bold(who)}  ${rounded(report.totalUs)} µs, by its own code${repaired}`;
+  const much = `${rounded(report.totalUs)} µs, ${size}${repaired}`;
   const [long, short] = [phasesOf(report, SHORT), phasesOf(report, GROUPS)];
   const beside = columns - who.length - much.length - 4;
   const fits = [long, short].find((phases) => phases.length <= beside);

@@ -3,12 +3,15 @@
 // Turns the records of the trace ring into events, in their order, and puts the phases of one switch together.
 import type { EventEmitter } from 'eventemitter3';
 import { ConsoleRing } from '../shared/console-ring.ts';
-import { DIRECTION_NAMES, Direction, JUMP_LINES, LINE } from '../shared/jump-lines.ts';
+import { DIRECTION_NAMES, Direction, JUMP_LINES, LINE, REPAIRS } from '../shared/jump-lines.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { KernelState, stateName } from '../shared/lifecycle.ts';
 import type { MachineMemory } from '../shared/machine-memory.ts';
+import type { MachineViews } from '../shared/machine-views.ts';
 import { stopCodeName } from '../shared/stop.ts';
 import { type TraceRecord, TraceRing, TraceType } from '../shared/trace-ring.ts';
+import { ConsoleLog } from './console.ts';
+import { deathInMachine } from './death/machine-death.ts';
 import type { MachineEvents, PhaseEvent, RefusedEvent, StopReport, SwitchReport } from './events.ts';
 
 /** A switch whose target has not climbed all its lines yet. */
@@ -20,37 +23,30 @@ interface OpenSwitch {
 }
 
 export class TraceReader {
+  private readonly views: MachineViews;
   private readonly machine: MachineMemory;
   private readonly slots: readonly KernelSlot[];
   private readonly events: EventEmitter<MachineEvents>;
   private readonly ring: TraceRing;
   private readonly decoders = new Map<number, TextDecoder>();
+  private readonly logs: { life: number; log: ConsoleLog }[] = [];
   private open: OpenSwitch = newSwitch();
   private readonly names: { life: number; name: string }[] = [];
   /** The last switch that was completed, and the last refusal: what a jump reports. */
   lastSwitch: SwitchReport | null = null;
-  /** Console records in a row that are not emitted yet. */
-  private written: TraceRecord | null = null;
   lastRefusal: RefusedEvent | null = null;
 
-  constructor(machine: MachineMemory, slots: readonly KernelSlot[], events: EventEmitter<MachineEvents>) {
-    this.machine = machine;
-    this.slots = slots;
+  constructor(views: MachineViews, events: EventEmitter<MachineEvents>) {
+    this.views = views;
+    this.machine = views.machine;
+    this.slots = views.slots;
     this.events = events;
-    this.ring = new TraceRing(machine);
+    this.ring = new TraceRing(views.machine);
   }
 
   /** Emits everything that lies in the ring. What a listener throws is its own uncaught exception: the machine goes on. */
   drain(): void {
-    this.ring.drain((record) => {
-      // A UART writes byte by byte: what one kernel wrote in a row is one event.
-      const { written } = this;
-      const isSame = record.type === TraceType.console && written?.kernel === record.kernel;
-      if (written !== null && !isSame) this.guarded(() => this.writeOut());
-      if (record.type !== TraceType.console) this.guarded(() => this.read(record));
-      else this.written = { ...record, a: record.a + (this.written?.a ?? 0) };
-    });
-    this.guarded(() => this.writeOut());
+    this.ring.drain((record) => this.guarded(() => this.read(record)));
   }
 
   private guarded(emit: () => void): void {
@@ -61,12 +57,6 @@ export class TraceReader {
         throw error;
       });
     }
-  }
-
-  private writeOut(): void {
-    const { written } = this;
-    this.written = null;
-    if (written !== null) this.console(written.kernel, written.a, written.tick);
   }
 
   forgetJump(): void {
@@ -83,6 +73,7 @@ export class TraceReader {
   private console(slot: number, count: number, tick: number): void {
     const bytes = new ConsoleRing(this.machine, slot).read(count);
     const text = this.decoder(slot).decode(bytes, { stream: true });
+    this.logOf(slot).append(text);
     this.events.emit('console', { kernel: this.nameOf(slot), text, tick });
   }
 
@@ -95,8 +86,17 @@ export class TraceReader {
   }
 
   private stopped(slot: number, tick: number): void {
-    const report = stopReport(this.slots[slot], this.nameOf(slot), tick);
-    this.events.emit(report.state === 'CRASHED' ? 'crash' : 'off', report);
+    const event = this.slots[slot].state === KernelState.CRASHED ? 'crash' : 'off';
+    // A death report is not made for nobody.
+    if (this.events.listenerCount(event) > 0) this.events.emit(event, this.endOf(slot, tick));
+  }
+
+  /** How a kernel ended; for machine code that still has the machine, with the report of its death. */
+  endOf(index: number, tick: number): StopReport {
+    const kernel = this.nameOf(index);
+    const report = deathInMachine(this.views, this.slots[index], kernel);
+    const stop = stopReport(this.slots[index], kernel, tick);
+    return report === null ? stop : { ...stop, report };
   }
 
   /** The name of a kernel stays readable after its slot was given up. Decoded once a life: every record asks. */
@@ -128,6 +128,9 @@ export class TraceReader {
         return;
       case TraceType.refused:
         this.refused(record, kernel);
+        return;
+      case TraceType.console:
+        this.console(record.kernel, record.a, tick);
         return;
       case TraceType.stop: {
         this.stopped(record.kernel, tick);
@@ -172,6 +175,7 @@ export class TraceReader {
       pages: handOver.c,
       tick: handOver.tick,
       phases,
+      repaired: REPAIRS.filter((_, bit) => (wake.b & (1 << bit)) !== 0),
       // When the host brought it in, nobody handed over and the way up is all there is.
       handOverUs: handOver.wall === 0 ? 0 : wake.wall - handOver.wall,
       totalUs: endWall - (handOver.wall === 0 ? wake.wall : startWall),
@@ -184,6 +188,13 @@ export class TraceReader {
     this.lastRefusal = { kernel, errno: record.a, line, byTest: record.c === 1, tick: record.tick };
     this.open = newSwitch();
     this.events.emit('refused', this.lastRefusal);
+  }
+
+  /** What the kernel in this slot has written, of all that was drained here. */
+  logOf(slot: number): ConsoleLog {
+    const life = this.slots[slot].get('life');
+    if (this.logs[slot]?.life !== life) this.logs[slot] = { life, log: new ConsoleLog() };
+    return this.logs[slot].log;
   }
 
   private decoder(slot: number): TextDecoder {

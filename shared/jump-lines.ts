@@ -37,8 +37,10 @@ export type PmTest = keyof typeof PM_TEST_LINES;
 export const PM_TESTS = Object.keys(PM_TEST_LINES) as PmTest[];
 
 /** Requests that a kernel's step leaves in its slot for the run loop. */
-export const Request = { none: 0, jump: 1, return: 2, powerOff: 3, arrived: 4 } as const;
+export const Request = { none: 0, jump: 1, return: 2, powerOff: 3, arrived: 4, reset: 5 } as const;
 
-/** Bits of a wake event: what the machine supplied to a return leg that lacked it (reference §3.6, §3.7). */
+/** Bits of a wake event, and their names: what the machine supplied to a return leg that lacked it (reference §3.6, §3.7). */
 export const REPAIRED_GDT = 1;
 export const REPAIRED_CR4 = 2;
+export const REPAIRS = ['gdt', 'cr4'] as const;
+export type Repair = (typeof REPAIRS)[number];

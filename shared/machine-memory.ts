@@ -30,6 +30,7 @@ export const DEVICE_RECORD_BYTES = 2 * PAGE_SIZE;
 export const KERNEL_SLOT_BYTES = PAGE_SIZE;
 export const CLOCK_RECORD_BYTES = 256;
 export const CONSOLE_RING_BYTES = 16 * 1024;
+export const INPUT_RING_BYTES = 4 * 1024;
 export const TRACE_RING_BYTES = 1024 * 1024;
 
 const WASM_PAGE = 65536;
@@ -55,6 +56,7 @@ function regionTable(g: MachineGeometry) {
     ['code-granules', g.frames * 8, PAGE_SIZE, 'a bit for every 64 bytes of a frame: code was decoded from them'],
     ['free-frames', g.frames * 4, PAGE_SIZE, 'stack of the free frames'],
     ['consoles', g.maxKernels * CONSOLE_RING_BYTES, PAGE_SIZE, 'one console ring a kernel'],
+    ['inputs', g.maxKernels * INPUT_RING_BYTES, PAGE_SIZE, 'one ring of console input a kernel'],
     ['trace', TRACE_RING_BYTES, PAGE_SIZE, 'ring of events'],
     ['frames', g.frames * PAGE_SIZE, PAGE_SIZE, 'the frame pool; frame 0 is zeros for ever'],
   ] as const;

@@ -27,8 +27,12 @@ export const DEVICE_NAMES: readonly string[] = [
   'pit',
   'rtc',
   'uart0',
+  'i8042',
+  'dma',
   'ide0',
   'disk0',
+  'ide1',
+  'disk1',
   'post',
   'debug-exit',
 ];

@@ -18,6 +18,8 @@ export interface ThreadOptions {
   readonly clock: 'virtual' | 'realtime';
   /** Host file behind the ATA disk; none is no disk. */
   readonly disk: string | null;
+  /** Host file behind the disk of the second channel; none is no disk. */
+  readonly secondDisk: string | null;
   /** Unix seconds that the RTC shows at tick 0. */
   readonly rtcSeconds: number;
   /** `process.hrtime` in µs when the machine was made: the zero of the wall clock in traces. */

@@ -31,6 +31,8 @@ export const StopCode = {
   tripleFault: 7,
   /** Machine code came back to another kernel in a state that would destroy that kernel. */
   badReturn: 8,
+  /** It asked for a reset of the machine. */
+  reset: 9,
 } as const;
 export type StopCodeName = keyof typeof StopCode;
 export type StopCodeValue = (typeof StopCode)[StopCodeName];

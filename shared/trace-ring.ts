@@ -12,7 +12,7 @@ export const TraceType = {
   phase: 1,
   /** a: from slot, b: to slot, c: pages exchanged, d: 1 plain, 0 preserve. Wall: the instant before the owner store. */
   handOver: 2,
-  /** First thing the woken thread writes. a: 1 if the kernel climbs no lines. */
+  /** First thing the woken thread writes. a: 1 if the kernel climbs no lines, b: what was repaired (shared/jump-lines.ts). */
   wake: 3,
   /** a: bytes written to the kernel's console ring. */
   console: 4,
@@ -22,6 +22,8 @@ export const TraceType = {
   refused: 6,
   /** a: device index, b: device phase, c: errno. Only for failures and refusals of devices. */
   device: 7,
+  /** a: bytes taken from the kernel's console input, at this tick. */
+  input: 8,
 } as const;
 
 export interface TraceRecord {

@@ -11,17 +11,17 @@ import { readMemory } from '../orchestrator/images/read-memory.ts';
 import { PAGE_SIZE } from '../shared/units.ts';
 import { Sample } from './images/sample-machine.ts';
 
-const texts = async (bytes: readonly number[], bits: 16 | 32, count = 10): Promise<string[]> =>
-  (await disassemble(Uint8Array.from(bytes), 0x100000, bits, count)).map(({ text }) => text);
+const texts = (bytes: readonly number[], bits: 16 | 32, count = 10): string[] =>
+  disassemble(Uint8Array.from(bytes), 0x100000, bits, count).map(({ text }) => text);
 
-test('the same bytes are other instructions in 16-bit code', async () => {
+test('the same bytes are other instructions in 16-bit code', () => {
   const bytes = [0xb8, 0x34, 0x12, 0x00, 0x00, 0xeb, 0xfe];
-  expect(await texts(bytes, 32)).toEqual(['mov eax, 0x1234', 'jmp short 0x100005']);
-  expect((await texts(bytes, 16))[0]).toBe('mov ax, 0x1234');
+  expect(texts(bytes, 32)).toEqual(['mov eax, 0x1234', 'jmp short 0x100005']);
+  expect(texts(bytes, 16)[0]).toBe('mov ax, 0x1234');
 });
 
-test('each line has its address, which wraps at 4 GiB, and its bytes', async () => {
-  const listing = await disassemble(Uint8Array.of(0x90, 0x0f, 0x22, 0xc0, 0xc3), 0xffffffff, 32, 10);
+test('each line has its address, which wraps at 4 GiB, and its bytes', () => {
+  const listing = disassemble(Uint8Array.of(0x90, 0x0f, 0x22, 0xc0, 0xc3), 0xffffffff, 32, 10);
   expect(listing.map(({ address }) => address)).toEqual([0xffffffff, 0, 3]);
   expect(formatListing(listing)).toBe(
     [
@@ -32,14 +32,14 @@ test('each line has its address, which wraps at 4 GiB, and its bytes', async () 
   );
 });
 
-test('what is no instruction, or is cut off by the end, is shown as bad', async () => {
-  expect(await texts([0x90, 0xe8, 0x00], 32)).toEqual(['nop', '(bad)']);
-  expect((await texts([0x0f, 0x04, 0x90], 32))[0]).toBe('(bad)');
+test('what is no instruction, or is cut off by the end, is shown as bad', () => {
+  expect(texts([0x90, 0xe8, 0x00], 32)).toEqual(['nop', '(bad)']);
+  expect(texts([0x0f, 0x04, 0x90], 32)[0]).toBe('(bad)');
 });
 
-test('as many instructions are shown as were asked for', async () => {
-  expect(await texts([0x90, 0x90, 0x90], 32, 2)).toEqual(['nop', 'nop']);
-  expect(await texts([], 32)).toEqual([]);
+test('as many instructions are shown as were asked for', () => {
+  expect(texts([0x90, 0x90, 0x90], 32, 2)).toEqual(['nop', 'nop']);
+  expect(texts([], 32)).toEqual([]);
 });
 
 test('the memory of an image is read from the file: pages that are stored, zeros between them, nothing behind the end', async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Device 0 of the ATA channel: when it is busy, when it wants data, when it interrupts (ATA/ATAPI-5 PIO protocols
+// Device 0 of an ATA channel: when it is busy, when it wants data, when it interrupts (ATA/ATAPI-5 PIO protocols
 // §9.4-9.6). A command is BSY until its deadline and does its work there; the buffer holds one sector, and within a block
 // of READ/WRITE MULTIPLE the next follows at once. Bytes in shared/layout/ata-state.ts; the sectors themselves are in the
 // SectorStore, and with no store there is no disk. Ports, SRST and nIEN belong to ide.ts.
@@ -40,8 +40,8 @@ const DEVICE_REGISTER = 6;
 const NO_STORE: SectorStore = { sectors: 0, read: () => Errno.EIO, write: () => Errno.EIO, flush: () => Errno.OK };
 
 export class Disk implements Device {
-  readonly name = 'disk0';
-  readonly parent = 'ide0';
+  readonly name: 'disk0' | 'disk1';
+  readonly parent: 'ide0' | 'ide1';
   readonly pm: PmCallbacks = {
     async: true,
     freeze: () => this.freeze(),
@@ -58,7 +58,9 @@ export class Disk implements Device {
   private readonly buffer: Uint8Array;
 
   /** `store` null for an empty place. */
-  constructor(parts: DeviceParts & { readonly store: SectorStore | null }) {
+  constructor(name: 'disk0' | 'disk1', parts: DeviceParts & { readonly store: SectorStore | null }) {
+    this.name = name;
+    this.parent = name === 'disk0' ? 'ide0' : 'ide1';
     this.view = parts.view;
     this.base = parts.base;
     this.clock = parts.clock;
@@ -102,7 +104,7 @@ export class Disk implements Device {
         this.becomeIdle();
         break;
       default:
-        assert(false, `disk0: a deadline in phase ${this.get(DISK.PHASE)}`);
+        assert(false, `${this.name}: a deadline in phase ${this.get(DISK.PHASE)}`);
     }
   }
 

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: MIT
-// The primary ATA channel of a PC, `ide0`: ports 0x1F0-0x1F7 and 0x3F6, IRQ 14. It passes the command block on to the
-// disk and owns the device control register: SRST, and nIEN as the gate of the interrupt line. With no disk nothing
-// drives the bus, and every register reads as ones. Bytes in shared/layout/ata-state.ts.
+// The ATA channels of a PC: `ide0` at ports 0x1F0-0x1F7 and 0x3F6, IRQ 14; `ide1` at 0x170-0x177 and 0x376, IRQ 15. A channel
+// passes the command block on to its disk and owns the device control register: SRST, and nIEN as the gate of the interrupt
+// line. With no disk nothing drives the bus, and every register reads as ones. Bytes in shared/layout/ata-state.ts.
 import { Errno } from '../../shared/errno.ts';
 import { IDE } from '../../shared/layout/ata-state.ts';
 import type { Bus } from '../bus.ts';
 import type { Device, DeviceParts, InterruptLine, PmCallbacks } from './device.ts';
 import type { Disk } from './disk.ts';
 
-const DATA_PORT = 0x1f0;
-const LAST_COMMAND_PORT = 0x1f7;
-const CONTROL_PORT = 0x3f6;
+const DATA_PORTS = { ide0: 0x1f0, ide1: 0x170 } as const;
+const LAST_REGISTER = 7;
+/** From the data port to the device control register. */
+const CONTROL_OFFSET = 0x206;
 const CONTROL_nIEN = 0x02;
 const CONTROL_SRST = 0x04;
 const CONTROL_WRITABLE = CONTROL_nIEN | CONTROL_SRST;
 const FLOATING = 0xff;
 
 export class Ide implements Device {
-  readonly name = 'ide0';
+  readonly name: 'ide0' | 'ide1';
   readonly parent = 'platform';
   readonly pm: PmCallbacks = {
     async: true,
@@ -33,7 +34,8 @@ export class Ide implements Device {
   private readonly irq: InterruptLine;
   private readonly disk: Disk;
 
-  constructor(parts: DeviceParts & { readonly irq: InterruptLine; readonly disk: Disk }) {
+  constructor(name: 'ide0' | 'ide1', parts: DeviceParts & { readonly irq: InterruptLine; readonly disk: Disk }) {
+    this.name = name;
     this.view = parts.view;
     this.base = parts.base;
     this.irq = parts.irq;
@@ -43,7 +45,9 @@ export class Ide implements Device {
 
   attach(bus: Bus): void {
     const { disk } = this;
-    bus.claimPorts(this.name, DATA_PORT, DATA_PORT, {
+    const dataPort = DATA_PORTS[this.name];
+    const controlPort = dataPort + CONTROL_OFFSET;
+    bus.claimPorts(this.name, dataPort, dataPort, {
       read16: () => disk.readData16(),
       write16: (_port, value) => disk.writeData16(value),
       // Two words, the lower first.
@@ -53,13 +57,13 @@ export class Ide implements Device {
         disk.writeData16(value >>> 16);
       },
     });
-    bus.claimPorts(this.name, DATA_PORT + 1, LAST_COMMAND_PORT, {
-      read8: (port) => (disk.present ? disk.readRegister(port - DATA_PORT) : FLOATING),
+    bus.claimPorts(this.name, dataPort + 1, dataPort + LAST_REGISTER, {
+      read8: (port) => (disk.present ? disk.readRegister(port - dataPort) : FLOATING),
       write8: (port, value) => {
-        if (disk.present) disk.writeRegister(port - DATA_PORT, value);
+        if (disk.present) disk.writeRegister(port - dataPort, value);
       },
     });
-    bus.claimPorts(this.name, CONTROL_PORT, CONTROL_PORT, {
+    bus.claimPorts(this.name, controlPort, controlPort, {
       read8: () => (disk.present ? disk.readStatus() : FLOATING),
       write8: (_port, value) => this.writeControl(value),
     });
@@ -82,7 +86,7 @@ export class Ide implements Device {
     return this.disk.busyReason();
   }
 
-  /** Drives IRQ 14 as the disk and nIEN say. */
+  /** Drives the interrupt line as the disk and nIEN say. */
   private updateLine(): void {
     const enabled = (this.get(IDE.DEVICE_CONTROL) & CONTROL_nIEN) === 0;
     this.irq(enabled && this.disk.interruptPending);

@@ -6,6 +6,7 @@
 import { Errno } from '../../shared/errno.ts';
 import { CMOS_BYTES, RTC, RTC_STATE } from '../../shared/layout/rtc-state.ts';
 import type { Bus } from '../bus.ts';
+import { noteMemorySize } from './cmos-memory-size.ts';
 import type { Clock, Device, DeviceParts, InterruptLine, PmCallbacks } from './device.ts';
 import { cyclesInTicks, ticksForCycles } from './exact-rate.ts';
 import { decodeTime, encodeTime, isTimeRegister, nextAlarmSecond, REGISTER_B } from './rtc-time.ts';
@@ -51,15 +52,26 @@ export class Rtc implements Device {
   private readonly clock: Clock;
   private readonly irq: InterruptLine;
   private readonly unixSeconds: number;
+  private readonly memoryBytes: number;
   private readonly cmos: Uint8Array;
 
-  /** `unixSeconds`, a whole number, is what a reset sets the clock to at tick 0. */
-  constructor(parts: DeviceParts & { readonly irq: InterruptLine; readonly unixSeconds: number }) {
+  /**
+   * `unixSeconds`, a whole number, is what a reset sets the clock to at tick 0; `memoryBytes` is the size of RAM, which a reset
+   * notes in the CMOS memory, as firmware does.
+   */
+  constructor(
+    parts: DeviceParts & {
+      readonly irq: InterruptLine;
+      readonly unixSeconds: number;
+      readonly memoryBytes: number;
+    },
+  ) {
     this.view = parts.view;
     this.base = parts.base;
     this.clock = parts.clock;
     this.irq = parts.irq;
     this.unixSeconds = parts.unixSeconds;
+    this.memoryBytes = parts.memoryBytes;
     this.cmos = new Uint8Array(parts.view.buffer, parts.view.byteOffset + parts.base + RTC.CMOS, CMOS_BYTES);
   }
 
@@ -85,6 +97,7 @@ export class Rtc implements Device {
     this.setValue(RTC.FLAGS_TICK, this.clock.nowTick());
     this.setValue(RTC.DEADLINE, NEVER);
     encodeTime(this.cmos, this.unixSeconds);
+    noteMemorySize(this.cmos, this.memoryBytes);
   }
 
   deadlineTick(): number {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// A 16550A serial port (National data sheet PC16550D) at 0x3F8, IRQ 4: registers, both FIFOs, transmission at the baud
-// rate in virtual time. A PC wires OUT2 as the gate of the interrupt line, and loopback holds OUT2 off. CTS, DSR and DCD
-// are wired on: somebody is always listening. Bytes in shared/layout/uart-state.ts.
+// A 16550A serial port (National data sheet PC16550D) at 0x3F8, IRQ 4. What is transmitted leaves as it is written: a guest
+// that polls for every character would spend most of its instructions on the baud rate. What comes in waits on the wire, a
+// character's time behind each other and until the receiver has room: the other end keeps to flow control. A PC wires OUT2 as
+// the gate of the interrupt line, and loopback holds OUT2 off. CTS, DSR and DCD are wired on. Bytes in
+// shared/layout/uart-state.ts.
 import { Errno } from '../../shared/errno.ts';
 import { UART, UART_FIFO_BYTES, UART_STATE } from '../../shared/layout/uart-state.ts';
 import type { Bus } from '../bus.ts';
 import type { Clock, Device, DeviceParts, InterruptLine, PmCallbacks } from './device.ts';
+import { UartWire } from './uart-wire.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const FIRST_PORT = 0x3f8;
@@ -26,7 +29,6 @@ const IIR_TIMEOUT = 0x0c;
 const IIR_FIFOS = 0xc0;
 const FCR_ENABLE = 0x01;
 const FCR_RESET_RX = 0x02;
-const FCR_RESET_TX = 0x04;
 const FCR_KEPT = 0xc9;
 const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
 const LCR_STOP = 0x04;
@@ -49,25 +51,23 @@ export class Uart implements Device {
   readonly pm: PmCallbacks = {
     freeze: () => this.freeze(),
     restore: () => this.restore(),
-    inherit: () => {
-      this.forgetFreeze();
-      this.updateLine();
-    },
-    shutdown: () => this.drain(),
+    inherit: () => this.inherit(),
   };
   private readonly view: DataView;
   private readonly base: number;
   private readonly clock: Clock;
   private readonly irq: InterruptLine;
   private readonly transmit: (byte: number) => void;
+  private readonly wire: UartWire;
 
-  /** `transmit` hears every byte when its last stop bit has left. */
+  /** `transmit` hears every byte as it is written. */
   constructor(parts: DeviceParts & { readonly irq: InterruptLine; readonly transmit: (byte: number) => void }) {
     this.view = parts.view;
     this.base = parts.base;
     this.clock = parts.clock;
     this.irq = parts.irq;
     this.transmit = parts.transmit;
+    this.wire = new UartWire(parts.view, parts.base);
   }
 
   attach(bus: Bus): void {
@@ -79,21 +79,18 @@ export class Uart implements Device {
 
   reset(): void {
     for (let offset = 0; offset < UART_STATE.bytes; offset++) this.set(offset, 0);
-    for (const offset of [UART.TX_DEADLINE, UART.TIMEOUT_DEADLINE, UART.FROZEN_TICK]) this.setTick(offset, NEVER);
+    for (const offset of [UART.RX_DEADLINE, UART.TIMEOUT_DEADLINE, UART.FROZEN_TICK]) this.setTick(offset, NEVER);
     this.set(UART.MSR, MSR_CONNECTED);
     this.set(UART.DLL, POWER_ON_DIVISOR);
   }
 
   deadlineTick(): number {
-    return Math.min(this.tick(UART.TX_DEADLINE), this.tick(UART.TIMEOUT_DEADLINE));
+    return Math.min(this.tick(UART.RX_DEADLINE), this.tick(UART.TIMEOUT_DEADLINE));
   }
 
   onDeadline(nowTick: number): void {
-    while (this.tick(UART.TX_DEADLINE) <= nowTick) this.finishByte();
-    if (this.tick(UART.TIMEOUT_DEADLINE) <= nowTick) {
-      this.set(UART.TIMEOUT_PENDING, 1);
-      this.setTick(UART.TIMEOUT_DEADLINE, NEVER);
-    }
+    while (this.tick(UART.RX_DEADLINE) <= nowTick) this.arrive();
+    this.timeOut(nowTick);
     this.updateLine();
   }
 
@@ -101,12 +98,18 @@ export class Uart implements Device {
     return null;
   }
 
-  /** Bytes that `receive` would take now without an overrun. */
-  receiveRoom(): number {
-    return Math.max(0, (this.fifosEnabled ? UART_FIFO_BYTES : 1) - this.get(UART.RX_COUNT));
+  /** Bytes that `send` would take now. */
+  get wireRoom(): number {
+    return this.wire.room;
   }
 
-  /** A byte has come in on the wire. False: it was lost to an overrun, or the port is in loopback and hears nobody. */
+  /** The other end sends: at most `wireRoom` bytes, the first of which is here in a character's time. */
+  send(bytes: ArrayLike<number>): void {
+    this.wire.push(bytes);
+    this.listen(this.clock.nowTick());
+  }
+
+  /** A byte has come in. False: it was lost to an overrun, or the port is in loopback and hears nobody. */
   receive(byte: number): boolean {
     this.onDeadline(this.clock.nowTick());
     if (this.get(UART.MCR) & MCR_LOOP) return false;
@@ -118,7 +121,7 @@ export class Uart implements Device {
   private read(register: number): number {
     this.onDeadline(this.clock.nowTick());
     const value = this.readRegister(register);
-    this.updateLine();
+    this.settle();
     return value;
   }
 
@@ -150,6 +153,12 @@ export class Uart implements Device {
   private write(register: number, value: number): void {
     this.onDeadline(this.clock.nowTick());
     this.writeRegister(register, value);
+    this.settle();
+  }
+
+  /** Behind an access: there may be room for what waits on the wire, and the line is as the registers say. */
+  private settle(): void {
+    this.listen(this.clock.nowTick());
     this.updateLine();
   }
 
@@ -187,6 +196,10 @@ export class Uart implements Device {
     return (this.get(UART.FCR) & FCR_ENABLE) !== 0;
   }
 
+  private get receiverBytes(): number {
+    return this.fifosEnabled ? UART_FIFO_BYTES : 1;
+  }
+
   /** Ticks of one character: start, data, parity and stop bits at 16 crystal cycles times the divisor. */
   private charTicks(): number {
     const lcr = this.get(UART.LCR);
@@ -197,49 +210,43 @@ export class Uart implements Device {
     return Math.round((bits * divisor * 16 * 1e9) / CRYSTAL_HZ);
   }
 
-  private writeTHR(byte: number): void {
+  /** The line falls as THR is written, and rises again as THR is empty: an edge for each character. */
+  private writeTHR(value: number): void {
     this.set(UART.THRE_PENDING, 0);
-    const count = this.get(UART.TX_COUNT);
-    if (!this.fifosEnabled) {
-      this.set(UART.TX_FIFO + this.get(UART.TX_HEAD), byte);
-      this.set(UART.TX_COUNT, 1);
-    } else if (count < UART_FIFO_BYTES) {
-      this.set(UART.TX_FIFO + ((this.get(UART.TX_HEAD) + count) % UART_FIFO_BYTES), byte);
-      this.set(UART.TX_COUNT, count + 1);
-    }
-    if (this.tick(UART.TX_DEADLINE) === NEVER) this.startByte(this.clock.nowTick());
-  }
-
-  /** THR or FIFO → TSR. THRE is asked for when that leaves nothing waiting. */
-  private startByte(startTick: number): void {
-    const head = this.get(UART.TX_HEAD);
-    this.set(UART.TSR, this.get(UART.TX_FIFO + head));
-    this.set(UART.TX_HEAD, (head + 1) % UART_FIFO_BYTES);
-    this.set(UART.TX_COUNT, this.get(UART.TX_COUNT) - 1);
-    if (this.get(UART.TX_COUNT) === 0) this.set(UART.THRE_PENDING, 1);
-    this.setTick(UART.TX_DEADLINE, startTick + this.charTicks());
-  }
-
-  /** The character in TSR has left; the next one follows without a gap. */
-  private finishByte(): void {
-    const endTick = this.tick(UART.TX_DEADLINE);
-    const byte = this.get(UART.TSR) & (0xff >> (3 - (this.get(UART.LCR) & 3)));
-    this.setTick(UART.TX_DEADLINE, NEVER);
-    if (this.get(UART.MCR) & MCR_LOOP) this.enqueueReceived(byte, endTick);
+    this.updateLine();
+    const byte = value & (0xff >> (3 - (this.get(UART.LCR) & 3)));
+    if (this.get(UART.MCR) & MCR_LOOP) this.enqueueReceived(byte, this.clock.nowTick());
     else this.transmit(byte);
-    if (this.get(UART.TX_COUNT) > 0) this.startByte(endTick);
+    this.set(UART.THRE_PENDING, 1);
   }
 
-  /** Power-off waits for the transmitter, as uart_wait_until_sent does: what was written is heard. */
-  private drain(): void {
-    while (this.tick(UART.TX_DEADLINE) !== NEVER) this.finishByte();
+  /** The next byte on the wire is on its way if the receiver has room for it, and none is on its way already. */
+  private listen(fromTick: number): void {
+    const hears = (this.get(UART.MCR) & MCR_LOOP) === 0 && this.get(UART.RX_COUNT) < this.receiverBytes;
+    if (!hears || this.wire.isEmpty || this.tick(UART.RX_DEADLINE) !== NEVER) return;
+    this.setTick(UART.RX_DEADLINE, fromTick + this.charTicks());
+  }
+
+  /** The byte on its way is here; if the receiver has lost its room since, it stays on the wire. */
+  private arrive(): void {
+    const atTick = this.tick(UART.RX_DEADLINE);
+    this.setTick(UART.RX_DEADLINE, NEVER);
+    this.timeOut(atTick);
+    if (this.get(UART.MCR) & MCR_LOOP || this.get(UART.RX_COUNT) >= this.receiverBytes) return;
+    this.enqueueReceived(this.wire.shift(), atTick);
+    this.listen(atTick);
+  }
+
+  private timeOut(nowTick: number): void {
+    if (this.tick(UART.TIMEOUT_DEADLINE) > nowTick) return;
+    this.set(UART.TIMEOUT_PENDING, 1);
+    this.setTick(UART.TIMEOUT_DEADLINE, NEVER);
   }
 
   /** With FIFOs an overrun loses the new byte, without them the old one. */
   private enqueueReceived(byte: number, atTick: number): boolean {
     const count = this.get(UART.RX_COUNT);
-    const full = count >= (this.fifosEnabled ? UART_FIFO_BYTES : 1);
-    if (full) {
+    if (count >= this.receiverBytes) {
       this.set(UART.LSR_ERRORS, this.get(UART.LSR_ERRORS) | LSR_OE);
       const overruns = this.base + UART.OVERRUNS;
       this.view.setUint32(overruns, this.view.getUint32(overruns, true) + 1, true);
@@ -273,11 +280,11 @@ export class Uart implements Device {
   private writeIER(value: number): void {
     const enabled = value & ~this.get(UART.IER);
     this.set(UART.IER, value);
-    // Enabling ETBEI while THR is empty interrupts at once.
-    if (enabled & IER_ETBEI && this.get(UART.TX_COUNT) === 0) this.set(UART.THRE_PENDING, 1);
+    // Enabling ETBEI while THR is empty, as it always is here, interrupts at once.
+    if (enabled & IER_ETBEI) this.set(UART.THRE_PENDING, 1);
   }
 
-  /** FCR0 switches the FIFOs, and any change of it empties them; the other bits count only if it is written as 1. */
+  /** FCR0 switches the FIFOs, and any change of it empties the receiver's; the other bits count only if it is written as 1. */
   private writeFCR(value: number): void {
     const changed = (value ^ this.get(UART.FCR)) & FCR_ENABLE;
     if (changed || (value & FCR_ENABLE && value & FCR_RESET_RX)) {
@@ -286,25 +293,13 @@ export class Uart implements Device {
       this.set(UART.TIMEOUT_PENDING, 0);
       this.setTick(UART.TIMEOUT_DEADLINE, NEVER);
     }
-    if (changed || (value & FCR_ENABLE && value & FCR_RESET_TX)) {
-      this.set(UART.TX_HEAD, 0);
-      if (this.get(UART.TX_COUNT) > 0) this.set(UART.THRE_PENDING, 1);
-      this.set(UART.TX_COUNT, 0);
-    }
     this.set(UART.FCR, value & FCR_ENABLE ? value & FCR_KEPT : 0);
   }
 
   private readLSR(): number {
     const errors = this.get(UART.LSR_ERRORS);
     this.set(UART.LSR_ERRORS, 0);
-    const holdingEmpty = this.get(UART.TX_COUNT) === 0;
-    const shiftEmpty = this.tick(UART.TX_DEADLINE) === NEVER;
-    return (
-      errors |
-      (this.get(UART.RX_COUNT) > 0 ? LSR_DR : 0) |
-      (holdingEmpty ? LSR_THRE : 0) |
-      (holdingEmpty && shiftEmpty ? LSR_TEMT : 0)
-    );
+    return errors | (this.get(UART.RX_COUNT) > 0 ? LSR_DR : 0) | LSR_THRE | LSR_TEMT;
   }
 
   /** In loopback the modem inputs are the modem outputs: RTS → CTS, DTR → DSR, OUT1 → RI, OUT2 → DCD. */
@@ -357,17 +352,25 @@ export class Uart implements Device {
     return Errno.OK;
   }
 
-  /** A byte half sent at the freeze is half sent now. */
+  /** A byte half on its way at the freeze is half on its way now. */
   private restore(): Errno {
     const frozenTick = this.tick(UART.FROZEN_TICK);
     if (frozenTick === NEVER) return Errno.OK;
     const away = this.clock.nowTick() - frozenTick;
-    for (const offset of [UART.TX_DEADLINE, UART.TIMEOUT_DEADLINE]) this.setTick(offset, this.tick(offset) + away);
+    for (const offset of [UART.RX_DEADLINE, UART.TIMEOUT_DEADLINE]) this.setTick(offset, this.tick(offset) + away);
     this.set(UART.IER, this.get(UART.SAVED_IER));
     this.set(UART.MCR, this.get(UART.SAVED_MCR));
     this.forgetFreeze();
-    this.updateLine();
+    this.settle();
     return Errno.OK;
+  }
+
+  /** What was sent to the system before is in its own copy of the bytes, and not for the next one. */
+  private inherit(): void {
+    this.forgetFreeze();
+    this.wire.clear();
+    this.setTick(UART.RX_DEADLINE, NEVER);
+    this.updateLine();
   }
 
   private forgetFreeze(): void {

@@ -3,12 +3,14 @@
 // `kjump inspect`: checks every byte of an image and tells what is in it. No machine is made, no thread started.
 import { CR0_PE } from '../../shared/layout/cpu-state.ts';
 import { formatSize, hex, PAGE_SIZE } from '../../shared/units.ts';
+import { formatDeathReport } from '../death/format.ts';
 import { bytesOfInstructions, disassemble, formatListing } from '../disassemble.ts';
 import { describeImage, type ImageDescription } from '../images/describe-image.ts';
 import { type Image, verifyImage } from '../images/hibernation.ts';
 import { readMemory } from '../images/read-memory.ts';
 import { alignColumns, wrapText } from './columns.ts';
 import { ExitCode } from './exit-codes.ts';
+import { deathInImage } from './image-death.ts';
 import { type ImageKernel, kernelsOf } from './image-kernels.ts';
 import type { Invocation } from './invocation.ts';
 import { kernelRows, virtualTime } from './outcome.ts';
@@ -32,7 +34,12 @@ export async function inspect({ output, interruption, options }: Invocation, pat
     return ExitCode.ok;
   }
   const kernels = kernelsOf(image);
-  output.result({ image: description, kernels }, describe(description, kernels));
+  const death = deathInImage(image);
+  const text = describe(description, kernels);
+  output.result(
+    { image: description, kernels, ...(death === null ? {} : { death }) },
+    death === null ? text : `${text}\n\n${formatDeathReport(death, output.resultStyle)}`,
+  );
   if (output.verbose) output.say(loadLines(description));
   return ExitCode.ok;
 }

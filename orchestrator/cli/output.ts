@@ -5,6 +5,8 @@
 import { inspect } from 'node:util';
 import picocolors from 'picocolors';
 import { KjumpError } from '../../shared/errors.ts';
+import { formatDeathReport } from '../death/format.ts';
+import type { DeathReport } from '../death-report.ts';
 import { wrapText } from './columns.ts';
 import { exitCodeOf, isKjumpError } from './exit-codes.ts';
 
@@ -51,6 +53,12 @@ export class Output {
     return Math.max(COLUMNS.min, Math.min(process.stderr.columns ?? COLUMNS.fallback, COLUMNS.max));
   }
 
+  /** Of what is part of the result. */
+  get resultStyle(): { bold: (text: string) => string; dim: (text: string) => string } {
+    const { bold, dim } = picocolors.createColors(this.resultColors);
+    return { bold, dim };
+  }
+
   /** The result: `fields` as JSON, or else `text`. */
   result(fields: Readonly<Record<string, unknown>>, text: string): void {
     if (this.json) this.object({ ok: true, ...fields });
@@ -83,10 +91,12 @@ export class Output {
   /** Three lines on stderr. */
   error(error: unknown): void {
     const { red, bold, dim } = this.colors;
-    const { code, message, why, fix } = plainError(error);
+    const { code, message, why, fix, details } = plainError(error);
     const lines = [`${red(bold('error:'))} ${message} ${dim(`[${code}]`)}`];
     if (why !== '') lines.push(this.labelled('  why: ', this.debug ? why : withoutStack(why)));
     lines.push(this.labelled('   do: ', fix));
+    const { report } = details as { report?: DeathReport };
+    if (report !== undefined && !this.json) lines.push('', formatDeathReport(report, { bold, dim }));
     if (this.debug) lines.push(dim(inspect(error, { depth: 6 })));
     process.stderr.write(`${lines.join('\n')}\n`);
   }

@@ -4,7 +4,8 @@
 // and a mistyped option do not wait for the machine.
 import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ModuleOption } from '../loaders/program.ts';
 import { EXIT_CODE_TABLE } from './exit-codes.ts';
 import { Interruption } from './interruption.ts';
 import type { Invocation } from './invocation.ts';
@@ -71,11 +72,22 @@ export function makeProgram({ opened, done }: ProgramHooks): Command {
         program
           .command('boot')
           .description('boot a kernel and run it until it powers off, or to a limit')
-          .argument('<kernel>', 'a module with step(k), an ELF32 file, or a flat binary with --at')
+          .argument(
+            '<kernel>',
+            'a module with step(k); machine code: a bzImage, a multiboot or ELF32 file, a boot sector, a BIOS ROM, a flat binary with --at',
+          )
           .option('--name <name>', 'name of the kernel')
           .option('--window <from:to>', 'memory it may store to, such as 1M:16M; default all', windowSpec)
           .option('--at <address>', 'load address of a flat binary')
-          .option('--entry <address>', 'entry, if it is not the start'),
+          .option('--entry <address>', 'entry, if it is not the start')
+          .option('--append <text>', 'command line of a bzImage')
+          .option('--initrd <file>', 'initial RAM disk of a bzImage')
+          .option('--cmdline <text>', 'command line of a multiboot kernel')
+          .option(
+            '--module <file[=text]>',
+            'a file that is loaded with a multiboot kernel, and a text for it; may be repeated',
+            bootModule,
+          ),
       ),
     ),
     async () => (await import('./boot.ts')).boot,
@@ -119,9 +131,14 @@ export function makeProgram({ opened, done }: ProgramHooks): Command {
 
 function addRunLimits(command: Command): Command {
   return command
-    .option('--steps <n>', 'stop after so many steps', wholeNumber)
+    .option('--steps <n>', 'stop after so many steps; of machine code, instructions', wholeNumber)
     .option('--ticks <n>', 'stop after so many ns of virtual time', wholeNumber)
     .option('--switches <n>', 'stop after so many switches', wholeNumber)
+    .addOption(
+      new Option('--serial <where>', 'where the serial console gets its input: stdio; Ctrl-A x leaves').choices([
+        'stdio',
+      ]),
+    )
     .option('--save <image>', 'hibernate into this file where it stops');
 }
 
@@ -139,6 +156,13 @@ function windowSpec(text: string): [string, string] {
   const ends = text.split(':');
   if (ends.length !== 2) throw new InvalidArgumentError('A window is written like 1M:16M.');
   return [ends[0], ends[1]];
+}
+
+/** One more of the modules: the text begins after the first `=`. */
+function bootModule(text: string, before: readonly ModuleOption[] = []): ModuleOption[] {
+  const [, file, cmdline] = /^([^=]*)(?:=(.*))?$/s.exec(text)!;
+  if (file === '') throw new InvalidArgumentError('A module is written like file, or like file=text.');
+  return [...before, { file, cmdline }];
 }
 
 function codeRange(text: string): { physAddr: number; count: number } {
@@ -166,5 +190,7 @@ Examples:
   kjump tour
   kjump run examples/cooperative.ts --json
   kjump boot kernel.ts -m 16M --steps 1000 --save here.kjump
+  kjump boot bzImage --initrd rootfs.cpio.gz --append console=ttyS0 --serial stdio
+  kjump boot kernel-a.elf --cmdline mode=jump --module kernel-b.elf=mode=answer
   kjump inspect here.kjump
   kjump resume here.kjump --steps 1000`;

@@ -15,6 +15,8 @@ export class RunProgress {
   private readonly limits: RunLimits;
   private bar: SingleBar | null = null;
   private timer: NodeJS.Timeout | undefined;
+  /** The line on the terminal is somebody else's. */
+  private lineIsTaken = false;
 
   constructor(machine: Machine, limits: RunLimits, output: Output) {
     this.machine = machine;
@@ -25,9 +27,9 @@ export class RunProgress {
   start(): void {
     const { ticks, steps, switches } = this.limits;
     if (!this.output.live || (ticks === undefined && steps === undefined && switches === undefined)) return;
-    const from = this.counts();
+    const from = machineCounts(this.machine);
     this.timer = setInterval(() => {
-      const now = this.counts();
+      const now = machineCounts(this.machine);
       const shares = (['ticks', 'steps', 'switches'] as const).map((name) =>
         this.limits[name] ? (now[name] - from[name]) / this.limits[name] : 0,
       );
@@ -35,8 +37,9 @@ export class RunProgress {
     }, EVERY_MS);
   }
 
-  /** Takes the bar away for what is written now; it comes back by itself. */
-  makeRoom(): void {
+  /** Takes the bar away for what is written now; it comes back by itself, below a line that has ended. */
+  makeRoom(lineIsTaken = false): void {
+    this.lineIsTaken = lineIsTaken;
     this.bar?.stop();
     this.bar = null;
   }
@@ -47,6 +50,7 @@ export class RunProgress {
   }
 
   private show(share: number): void {
+    if (this.lineIsTaken) return;
     if (this.bar === null) {
       const format = 'running {bar} {percentage}%';
       this.bar = new SingleBar({
@@ -60,11 +64,10 @@ export class RunProgress {
     }
     this.bar.update(Math.floor(share * 100));
   }
+}
 
-  /** Read while the machine runs: near enough for a bar. */
-  private counts() {
-    const { machine } = this;
-    const steps = machine.kernels.reduce((sum, kernel) => sum + kernel.slot.steps, 0);
-    return { ticks: machine.now, steps, switches: machine.switches };
-  }
+/** What limits are about. Read while the machine runs: near enough for a bar. */
+export function machineCounts(machine: Machine): Required<RunLimits> {
+  const steps = machine.kernels.reduce((sum, kernel) => sum + kernel.slot.steps, 0);
+  return { ticks: machine.now, steps, switches: machine.switches };
 }

@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
+import { wholeLines } from '../console-lines.ts';
 import { createMachine, resumeMachine } from '../create.ts';
 import type { Machine } from '../machine.ts';
 import type { MachineOptions } from '../options.ts';
@@ -59,7 +60,7 @@ function makeContext(
     show: (report) => output.say(switchLine(report, output)),
     showMemory: async (machine, label) => output.say(await memoryPicture(machine, label, output)),
     workDir,
-    guest: (name) => new URL(`guests/${name}${extension}`, url),
+    guest: (name) => new URL(`guests/${name}${extname(name) === '' ? extension : ''}`, url),
     spawn: (file, spawnArgs = []) => subprocesses.run(file, spawnArgs),
     args,
     signal: interruption.signal,
@@ -74,7 +75,11 @@ export function narrate(machine: Machine, output: Output, { console = true } = {
   );
   machine.on('off', ({ kernel, exitStatus }) => output.detail(`${kernel}: powered off with status ${exitStatus}`));
   machine.on('crash', ({ kernel, text }) => output.detail(`${kernel}: crashed: ${text}`));
-  if (console) machine.on('console', ({ kernel, text }) => output.detail(`[${kernel}] ${text.replace(/\n$/, '')}`));
+  if (console)
+    machine.on(
+      'console',
+      wholeLines(({ kernel, text }) => output.detail(`[${kernel}] ${text}`)),
+    );
 }
 
 function switchLine(report: Parameters<ScenarioContext['show']>[0], { columns, colors }: Output): string {

@@ -10,7 +10,15 @@ import { loadScenario } from './load-scenario.ts';
 import { type Output, plainError } from './output.ts';
 import { runScenario } from './run-scenario.ts';
 
-const EXAMPLES = ['cooperative', 'snapshots', 'hibernate', 'physical-call', 'faults'] as const;
+const EXAMPLES = [
+  'cooperative',
+  'snapshots',
+  'hibernate',
+  'physical-call',
+  'faults',
+  'machine-code',
+  'bios-call',
+] as const;
 
 interface Stop {
   readonly example: string;

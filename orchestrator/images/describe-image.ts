@@ -4,7 +4,7 @@
 // shared/layout.
 import { CLOCK_LAYOUT } from '../../shared/layout/clock.ts';
 import { CPU_LAYOUT } from '../../shared/layout/cpu-state.ts';
-import { type RecordLayout, readField } from '../../shared/layout/fields.ts';
+import { fieldsOf, type RecordLayout } from '../../shared/layout/fields.ts';
 import { PAGE_SIZE, pageAddress } from '../../shared/units.ts';
 import type { Image } from './hibernation.ts';
 
@@ -55,13 +55,12 @@ export function describeImage({ path, bytes, head, records, metadata }: Image): 
       bytes: pages * PAGE_SIZE,
       storedBytes: storedPages * PAGE_SIZE,
     })),
-    clock: fieldsOf(CLOCK_LAYOUT, records.clock),
-    cpu: fieldsOf(CPU_LAYOUT, records.cpu),
+    clock: recordFields(CLOCK_LAYOUT, records.clock),
+    cpu: recordFields(CPU_LAYOUT, records.cpu),
     metadata,
   };
 }
 
-function fieldsOf({ fields }: RecordLayout, record: Uint8Array): Record<string, number | number[]> {
-  const view = new DataView(record.buffer, record.byteOffset, record.length);
-  return Object.fromEntries(fields.map((field) => [field.name, readField(view, 0, field)]));
+function recordFields(layout: RecordLayout, record: Uint8Array): Record<string, number | number[]> {
+  return fieldsOf(new DataView(record.buffer, record.byteOffset, record.length), 0, layout);
 }

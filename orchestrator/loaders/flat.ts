@@ -14,7 +14,7 @@ export function loadFlat(bytes: Uint8Array, name: string, { at, entry }: LoadOpt
   if (bytes.length === 0) refuse('the file is empty', 'give a kernel');
   if (at === undefined) {
     return refuse(
-      'it is no module, multiboot kernel, ELF file, boot sector or ROM, and a flat binary needs a load address',
+      'it is no module, bzImage, multiboot kernel, ELF file, boot sector or ROM, and a flat binary needs a load address',
       'give its physical address with the option at',
     );
   }

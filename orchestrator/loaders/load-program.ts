@@ -7,14 +7,18 @@ import { extname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { KjumpError } from '../../shared/errors.ts';
 import { isBootSector, loadBootSector } from './boot-sector.ts';
+import { loadBzImage } from './bzimage.ts';
+import { isBzImage } from './bzimage-header.ts';
 import { isElf, loadElf32 } from './elf32.ts';
 import { loadFlat } from './flat.ts';
 import { type LoadedModule, loadMultiboot } from './multiboot.ts';
 import { findMultibootHeader } from './multiboot-header.ts';
-import type { LoadOptions, ModuleOption, Program } from './program.ts';
+import type { Initrd, LoadOptions, ModuleOption, Program } from './program.ts';
 import { isRom, loadRom } from './rom.ts';
 import { loadTypeScript } from './typescript.ts';
 
+const KERNEL_PATH =
+  'give the path of a kernel: a module, a bzImage, an ELF32 file, a boot sector, a ROM, or a flat binary with an address';
 const MODULES = new Set(['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']);
 
 /** Reads and probes a file, the most telling mark first. Throws `NO_SUCH_FILE`, `NOT_A_KERNEL`, `BAD_OPTION`. */
@@ -23,9 +27,20 @@ export async function loadProgram(file: string | URL, options: LoadOptions): Pro
   const bytes = await readProgram(path);
   const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');
   const isModule = MODULES.has(extname(path));
+  if (!isModule && options.at === undefined && isBzImage(bytes)) {
+    refuseMultibootOptions(
+      name,
+      options,
+      'it is a bzImage',
+      'give its command line with append and a RAM disk with initrd',
+    );
+    return loadBzImage(bytes, name, options, await readInitrd(options.initrd));
+  }
+  refuseBzImageOptions(name, options);
   const header = isModule ? null : findMultibootHeader(bytes);
   if (header !== null) return loadMultiboot(bytes, name, header, options, await readModules(options.modules ?? []));
-  refuseMultibootOptions(name, options);
+  const noHeader = 'it has no multiboot header in its first 8 KiB';
+  refuseMultibootOptions(name, options, noHeader, 'leave out cmdline and modules, or give a multiboot kernel');
   if (isModule) return loadTypeScript(pathToFileURL(path).href, name, options);
   if (isElf(bytes)) return loadElf32(bytes, name, options);
   if (options.at === undefined && isRom(bytes)) return loadRom(bytes, name, options);
@@ -39,11 +54,26 @@ async function readModules(modules: readonly ModuleOption[]): Promise<LoadedModu
   );
 }
 
-function refuseMultibootOptions(name: string, { cmdline, modules = [] }: LoadOptions): void {
+/** Null: there is none. */
+async function readInitrd(initrd: Initrd | undefined): Promise<Uint8Array | null> {
+  if (initrd === undefined || initrd instanceof Uint8Array) return initrd ?? null;
+  return readProgram(resolve(pathOf(initrd)), 'give the path of the initial RAM disk');
+}
+
+function refuseMultibootOptions(name: string, options: LoadOptions, why: string, fix: string): void {
+  const { cmdline, modules = [] } = options;
   if (cmdline === undefined && modules.length === 0) return;
   throw new KjumpError('BAD_OPTION', `${name} takes no ${cmdline === undefined ? 'modules' : 'command line'}`, {
-    why: 'it has no multiboot header in its first 8 KiB',
-    fix: 'leave out cmdline and modules, or give a multiboot kernel',
+    why,
+    fix,
+  });
+}
+
+function refuseBzImageOptions(name: string, { append, initrd }: LoadOptions): void {
+  if (append === undefined && initrd === undefined) return;
+  throw new KjumpError('BAD_OPTION', `${name} takes no ${append === undefined ? 'initrd' : 'append'}`, {
+    why: "it is no bzImage: there is no magic 'HdrS' at 0x202, or it was given an address",
+    fix: 'leave out append and initrd, or give a bzImage; the command line of a multiboot kernel is cmdline',
   });
 }
 
@@ -60,13 +90,13 @@ function pathOf(file: string | URL): string {
   }
 }
 
-async function readProgram(path: string): Promise<Uint8Array> {
+async function readProgram(path: string, fix = KERNEL_PATH): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
     throw new KjumpError('NO_SUCH_FILE', `${path} cannot be read`, {
       why: (cause as Error).message,
-      fix: 'give the path of a kernel: a module, an ELF32 file, a boot sector, a ROM, or a flat binary with an address',
+      fix,
       cause,
     });
   }

@@ -2,6 +2,7 @@
 //
 // The information that a multiboot kernel finds at EBX (Multiboot Specification 0.6.96, §3.3): one block of bytes that holds the
 // structure, the memory map, the list of modules and their texts, all addressed physically.
+import { CONVENTIONAL_END, memoryRanges } from './pc-memory.ts';
 
 const INFO_BYTES = 88;
 const MODULE_BYTES = 16;
@@ -14,12 +15,8 @@ const HAS_MODULES = 1 << 3;
 const HAS_MAP = 1 << 6;
 const HAS_LOADER_NAME = 1 << 9;
 
-const AVAILABLE = 1;
-const RESERVED = 2;
-
 const KIB = 1024;
 const MIB = 1024 ** 2;
-const CONVENTIONAL_END = 640 * KIB;
 const LOADER_NAME = 'kjump';
 
 /** A module that has its place in memory. */
@@ -40,7 +37,7 @@ interface InfoContents {
 
 /** The block for physical address `at`, with the structure at its start. */
 export function buildMultibootInfo(at: number, { cmdline, modules, memory, memoryStart }: InfoContents): Uint8Array {
-  const ranges = memory === null ? [] : mapOf(memoryStart, memory);
+  const ranges = memory === null ? [] : memoryRanges(memoryStart, memory);
   const mapOffset = INFO_BYTES;
   const modulesOffset = mapOffset + ranges.length * MAP_ENTRY_BYTES;
   const textsOffset = modulesOffset + modules.length * MODULE_BYTES;
@@ -85,20 +82,4 @@ export function buildMultibootInfo(at: number, { cmdline, modules, memory, memor
     view.setUint32(entry + 8, moduleTextAddrs[i], true);
   });
   return block;
-}
-
-interface MapRange {
-  readonly start: number;
-  readonly end: number;
-  readonly type: number;
-}
-
-/** Memory as a PC's BIOS reports it: what lies between 640 KiB and 1 MiB is not for kernels to use. */
-function mapOf(first: number, memory: number): MapRange[] {
-  const ranges = [
-    { start: first, end: Math.min(memory, CONVENTIONAL_END), type: AVAILABLE },
-    { start: Math.max(first, CONVENTIONAL_END), end: Math.min(memory, MIB), type: RESERVED },
-    { start: Math.max(first, MIB), end: memory, type: AVAILABLE },
-  ];
-  return ranges.filter(({ start, end }) => end > start);
 }

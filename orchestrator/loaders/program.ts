@@ -12,15 +12,18 @@ export interface ProgramSegment {
 
 export type GeneralRegister = 'eax' | 'ecx' | 'edx' | 'ebx' | 'esp' | 'ebp' | 'esi' | 'edi';
 
+export type EntryRegisters = Readonly<Partial<Record<GeneralRegister, number>>>;
+
 /**
- * The CPU at the entry, as whoever starts files of this kind leaves it. Interrupts are off in both modes, and A20 is on.
- * `flat32`: protected mode without paging; CS and the data segments are 32-bit and span 0 to 4 GiB. `real`: real mode; CS is
- * the 64 KiB in which the entry lies (F000 for a ROM), the other segment registers are 0. A register that is not named is 0.
+ * The CPU at the entry, as whoever starts files of this kind leaves it. Interrupts are off in every mode, and A20 is on.
+ * `flat32`: protected mode without paging; CS and the data segments are 32-bit and span 0 to 4 GiB. `linux32`: the same, with
+ * the selectors of Linux's 32-bit boot protocol, and GDTR on the four descriptors at the physical address `gdt`. `real`: real
+ * mode; CS is the 64 KiB in which the entry lies (F000 for a ROM), the other segment registers are 0. A register that is not
+ * named is 0; only ESP is whatever it was.
  */
-export interface EntryState {
-  readonly mode: 'flat32' | 'real';
-  readonly registers: Readonly<Partial<Record<GeneralRegister, number>>>;
-}
+export type EntryState =
+  | { readonly mode: 'flat32' | 'real'; readonly registers: EntryRegisters }
+  | { readonly mode: 'linux32'; readonly registers: EntryRegisters; readonly gdt: number };
 
 export const FLAT_ENTRY: EntryState = { mode: 'flat32', registers: {} };
 
@@ -40,6 +43,9 @@ export interface ModuleOption {
   readonly cmdline?: string;
 }
 
+/** An initial RAM disk: its bytes, or the file that holds them. */
+export type Initrd = Uint8Array | string | URL;
+
 export interface LoadOptions {
   /** First address of the kernel's window: where a module's entry page goes. */
   readonly base: number;
@@ -53,4 +59,7 @@ export interface LoadOptions {
   readonly modules?: readonly ModuleOption[];
   readonly memory?: number;
   readonly memoryStart?: number;
+  /** For a bzImage, which is told of the same memory: the command line, and the initial RAM disk, as bytes or as a file. */
+  readonly append?: string;
+  readonly initrd?: Initrd;
 }

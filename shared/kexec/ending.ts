@@ -24,7 +24,11 @@ export function dependents(slots: readonly KernelSlot[], slot: KernelSlot): Kern
 /** Whoever brought this kernel in by itself, who brought that one in, and so on. */
 function bringers(slots: readonly KernelSlot[], slot: KernelSlot): KernelSlot[] {
   const line: KernelSlot[] = [];
-  for (let s = slots[slot.get('broughtBy') - 1]; s !== undefined && !line.includes(s); s = slots[s.get('broughtBy') - 1])
+  for (
+    let s = slots[slot.get('broughtBy') - 1];
+    s !== undefined && !line.includes(s);
+    s = slots[s.get('broughtBy') - 1]
+  )
     line.push(s);
   return line;
 }

@@ -24,7 +24,12 @@ export function listsBetween(
 
 /** True if the kernel's pages are in their place while `current` has the CPU. */
 export function isInPlace(slots: readonly KernelSlot[], slot: KernelSlot, current: KernelSlot | null): boolean {
-  return slot.address('homeHead') === 0 || ancestry(slots, current).includes(slot);
+  return ancestry(slots, current).includes(slot) || listsBetween(slots, null, slot).length === 0;
+}
+
+/** True if one can follow the other without a page being exchanged: what an address means to one, it means to the other. */
+export function areTogether(slots: readonly KernelSlot[], one: KernelSlot, other: KernelSlot): boolean {
+  return listsBetween(slots, one, other).length === 0;
 }
 
 /** The kernel, its parent, its parent's parent … */

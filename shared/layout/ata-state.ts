@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The ATA channel `ide0` and its device 0, `disk0`, written by kernel-worker/devices/ide.ts and disk.ts.
+// The ATA channels `ide0` and `ide1` and the device 0 of each, `disk0` and `disk1`, written by kernel-worker/devices/ide.ts and disk.ts.
 // Registers by the names of ATA/ATAPI-5 (T13/1321D). The sector on its way lies in `buffer`, so a capture in the middle
 // of a transfer goes on in the middle of it; the sectors themselves are in the backing store, not in the bytes.
-import { field, recordLayout } from './fields.ts';
+import { type Field, field, recordLayout } from './fields.ts';
 
 export const SECTOR_BYTES = 512;
 
@@ -14,11 +14,13 @@ export const IDE = {
 
 export const IDE_STATE_BYTES = 64;
 
-export const IDE_STATE = recordLayout('ide0', IDE_STATE_BYTES, [
+const IDE_FIELDS: readonly Field[] = [
   field('deviceControl', IDE.DEVICE_CONTROL, 'u8', 'device control register: SRST, nIEN'),
   field('savedDeviceControl', IDE.SAVED_DEVICE_CONTROL, 'u8', 'device control from before the freeze'),
   field('frozen', IDE.FROZEN, 'u8', '1 between freeze and restore'),
-]);
+];
+export const IDE_STATE = recordLayout('ide0', IDE_STATE_BYTES, IDE_FIELDS);
+export const SECOND_IDE_STATE = recordLayout('ide1', IDE_STATE_BYTES, IDE_FIELDS);
 
 /** What the disk does next: values of `phase`. */
 export const ATA_PHASE = {
@@ -64,7 +66,7 @@ export const DISK = {
 
 export const DISK_STATE_BYTES = 576;
 
-export const DISK_STATE = recordLayout('disk0', DISK_STATE_BYTES, [
+const DISK_FIELDS: readonly Field[] = [
   field('buffer', DISK.BUFFER, 'u8', 'the sector on its way', SECTOR_BYTES),
   field('deadlineTick', DISK.DEADLINE, 'f64', 'tick at which BSY ends, Infinity when not busy'),
   field('lba', DISK.LBA, 'u32', 'the sector on its way, or the last one'),
@@ -87,4 +89,6 @@ export const DISK_STATE = recordLayout('disk0', DISK_STATE_BYTES, [
   field('multiple', DISK.MULTIPLE, 'u8', 'sectors a block of READ/WRITE MULTIPLE, 0 = not set'),
   field('writeCache', DISK.WRITE_CACHE, 'u8', '1: writes need FLUSH CACHE to be durable'),
   field('unflushed', DISK.UNFLUSHED, 'u8', 'written to since the last FLUSH CACHE'),
-]);
+];
+export const DISK_STATE = recordLayout('disk0', DISK_STATE_BYTES, DISK_FIELDS);
+export const SECOND_DISK_STATE = recordLayout('disk1', DISK_STATE_BYTES, DISK_FIELDS);

@@ -2,10 +2,12 @@
 // Where each device's record lies in the device records region. One table for the devices themselves, for inspection and
 // for the comparison of captures; a jump copies the region as one block.
 import { assert } from '../errors.ts';
-import { DISK_STATE, IDE_STATE } from './ata-state.ts';
+import { DISK_STATE, IDE_STATE, SECOND_DISK_STATE, SECOND_IDE_STATE } from './ata-state.ts';
 import { BUS_STATE } from './bus-state.ts';
 import { DEBUG_EXIT_STATE } from './debug-exit-state.ts';
+import { DMA_STATE } from './dma-state.ts';
 import type { RecordLayout } from './fields.ts';
+import { I8042_STATE } from './i8042-state.ts';
 import { PIC_STATE } from './pic-state.ts';
 import { PIT_STATE } from './pit-state.ts';
 import { POST_STATE } from './post-state.ts';
@@ -29,7 +31,11 @@ export const DEVICE_MAP: readonly DeviceRecord[] = [
   { name: 'ide0', layout: IDE_STATE, offset: 1536 },
   { name: 'post', layout: POST_STATE, offset: 1600 },
   { name: 'debug-exit', layout: DEBUG_EXIT_STATE, offset: 1664 },
+  { name: 'i8042', layout: I8042_STATE, offset: 1728 },
+  { name: 'dma', layout: DMA_STATE, offset: 1792 },
+  { name: 'ide1', layout: SECOND_IDE_STATE, offset: 1920 },
   { name: 'disk0', layout: DISK_STATE, offset: 2048 },
+  { name: 'disk1', layout: SECOND_DISK_STATE, offset: 2624 },
 ];
 
 /** Offset of a device's record in the region; asking for a device that is not in the map is our own mistake. */

@@ -67,6 +67,11 @@ export function readField(view: DataView, base: number, f: Field): number | numb
   return Array.from({ length: f.count }, (_, index) => readElement(view, at + index * TYPE_BYTES[f.type], f.type));
 }
 
+/** Every field of the record at `base`, by name. */
+export function fieldsOf(view: DataView, base: number, { fields }: RecordLayout): Record<string, number | number[]> {
+  return Object.fromEntries(fields.map((f) => [f.name, readField(view, base, f)]));
+}
+
 function readElement(view: DataView, at: number, type: FieldType): number {
   switch (type) {
     case 'u8':

@@ -3,8 +3,8 @@
 // One page a kernel: what the machine knows of it beside its memory. Written by the host while it loads, by the kernel's own
 // thread while it owns the CPU. A parked kernel's slot is also copied into its context, so that a kernel restored from memory
 // alone knows its images again. Texts are UTF-8, zero padded.
-import { field, recordLayout } from './fields.ts';
 import { STOP_CHAIN_MAX, STOP_LINK_WORDS } from '../stop.ts';
+import { field, recordLayout } from './fields.ts';
 import { KIMAGE_BYTES } from './kimage.ts';
 
 export const WINDOWS_MAX = 4;
@@ -25,6 +25,8 @@ export const EntryMode = {
   real: 2,
   /** All of them but ESP: a function that is called. */
   call: 3,
+  /** The same, with segments from the GDT at `entryGdt`: Linux's 32-bit boot protocol. */
+  linux: 4,
 } as const;
 
 /** Values of the word `engine`. */
@@ -85,6 +87,7 @@ export const SLOT = {
   arrivalEip: 952,
   arrivalEflags: 956,
   broughtBy: 1000,
+  entryGdt: 1004,
   kexecImage: 1024,
   crashImage: 1536,
 } as const;
@@ -163,6 +166,7 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
     'u32',
     'slot + 1 of the kernel that loaded and entered it by itself, with its own list',
   ),
+  field('entryGdt', SLOT.entryGdt, 'u32', 'physical address of the GDT at the first entry, for EntryMode.linux'),
   field(
     'stopChain',
     SLOT.stopChain,

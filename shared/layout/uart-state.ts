@@ -1,50 +1,57 @@
 // SPDX-License-Identifier: MIT
 // The serial port, written by kernel-worker/devices/uart.ts. Registers by the names of National's PC16550D data sheet.
-// Both FIFOs are ring buffers in the bytes; the byte being shifted out is TSR.
+// The receiver's FIFO and the wire behind it are ring buffers in the bytes: what was sent to the port and is not there yet.
+// The transmitter keeps nothing.
 import { field, recordLayout } from './fields.ts';
 
 export const UART_FIFO_BYTES = 16;
 
+/** Bytes that the wire holds: a line that was typed, in most cases. */
+export const UART_WIRE_BYTES = 160;
+
 export const UART = {
-  TX_DEADLINE: 0,
+  RX_DEADLINE: 0,
   TIMEOUT_DEADLINE: 8,
   FROZEN_TICK: 16,
   RX_FIFO: 24,
-  TX_FIFO: 40,
-  RX_HEAD: 56,
-  RX_COUNT: 57,
-  TX_HEAD: 58,
-  TX_COUNT: 59,
-  TSR: 60,
-  IER: 61,
-  FCR: 62,
-  LCR: 63,
-  MCR: 64,
-  LSR_ERRORS: 65,
-  MSR: 66,
-  SCR: 67,
-  DLL: 68,
-  DLM: 69,
-  THRE_PENDING: 70,
-  TIMEOUT_PENDING: 71,
-  SAVED_IER: 72,
-  SAVED_MCR: 73,
-  OVERRUNS: 76,
+  WIRE: 40,
+  RX_HEAD: 200,
+  RX_COUNT: 201,
+  WIRE_HEAD: 202,
+  WIRE_COUNT: 203,
+  IER: 204,
+  FCR: 205,
+  LCR: 206,
+  MCR: 207,
+  LSR_ERRORS: 208,
+  MSR: 209,
+  SCR: 210,
+  DLL: 211,
+  DLM: 212,
+  THRE_PENDING: 213,
+  TIMEOUT_PENDING: 214,
+  SAVED_IER: 215,
+  SAVED_MCR: 216,
+  OVERRUNS: 220,
 } as const;
 
-export const UART_STATE_BYTES = 128;
+export const UART_STATE_BYTES = 256;
 
 export const UART_STATE = recordLayout('uart0', UART_STATE_BYTES, [
-  field('txDeadlineTick', UART.TX_DEADLINE, 'f64', 'tick at which TSR is shifted out, Infinity when idle'),
+  field(
+    'rxDeadlineTick',
+    UART.RX_DEADLINE,
+    'f64',
+    'tick at which the next byte on the wire is here, Infinity for none',
+  ),
   field('timeoutDeadlineTick', UART.TIMEOUT_DEADLINE, 'f64', 'tick of the character timeout, Infinity for none'),
   field('frozenTick', UART.FROZEN_TICK, 'f64', 'tick of the freeze, Infinity when not frozen'),
   field('rxFIFO', UART.RX_FIFO, 'u8', 'receiver FIFO', UART_FIFO_BYTES),
-  field('txFIFO', UART.TX_FIFO, 'u8', 'transmitter FIFO', UART_FIFO_BYTES),
+  field('wire', UART.WIRE, 'u8', 'bytes sent to the port and not received yet', UART_WIRE_BYTES),
   field('rxHead', UART.RX_HEAD, 'u8', 'index of the oldest received byte'),
   field('rxCount', UART.RX_COUNT, 'u8', 'bytes in the receiver FIFO'),
-  field('txHead', UART.TX_HEAD, 'u8', 'index of the next byte to send'),
-  field('txCount', UART.TX_COUNT, 'u8', 'bytes in the transmitter FIFO'),
-  field('TSR', UART.TSR, 'u8', 'transmitter shift register'),
+  field('wireHead', UART.WIRE_HEAD, 'u8', 'index of the next byte to arrive'),
+  field('wireCount', UART.WIRE_COUNT, 'u8', 'bytes on the wire'),
   field('IER', UART.IER, 'u8', 'interrupt enable register'),
   field('FCR', UART.FCR, 'u8', 'FIFO control register'),
   field('LCR', UART.LCR, 'u8', 'line control register'),

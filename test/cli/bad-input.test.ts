@@ -57,6 +57,8 @@ const TABLE: readonly BadInput[] = [
   bad('a window outside of RAM', 'boot COUNTER -m 8M --window 1M:16M', 2, 'BAD_WINDOW', /the machine has 8M/),
   bad('a window that is not whole pages', 'boot COUNTER --window 1M:0x200001', 2, 'BAD_WINDOW', /multiples of 4096/),
   bad('a window with one end', 'boot COUNTER --window 1M', 2, 'BAD_OPTION', /1M:16M/),
+  bad('a command line for a module', 'boot COUNTER --cmdline text', 2, 'BAD_OPTION', /takes no command line/),
+  bad('a module without a file', 'boot COUNTER --module =text', 2, 'BAD_OPTION', /file=text/),
   bad('a kernel that is not there', 'boot missing.ts', 2, 'NO_SUCH_FILE', /missing\.ts cannot be read/),
   bad('a scenario that is not there', 'run missing.ts', 2, 'NO_SUCH_FILE', /missing\.ts cannot be read/),
   bad('an image that is not there', 'resume missing.kjump', 2, 'NO_SUCH_FILE', /missing\.kjump: no such file/),

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Every command as a process: what is its result, on which stream, with which exit code.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { COUNTER, type Ended, kjump, SCENARIO } from './kjump.ts';
+import { COUNTER, type Ended, kjump, SCENARIO, start } from './kjump.ts';
 
+const EXAMPLES = ['cooperative', 'snapshots', 'hibernate', 'physical-call', 'faults', 'machine-code', 'bios-call'];
 const ESCAPE = '\u001b[';
 let folder = '';
 let image = '';
@@ -87,6 +88,52 @@ describe.concurrent('kjump run', () => {
     const { code, stderr } = await kjump(['run', SCENARIO, 'spawning-failure']);
     expect(stderr).toMatch(/no luck.*failed in a process of its own/s);
     expect(code).toBe(1);
+  });
+});
+
+describe('kjump boot, machine code', { timeout: 60_000 }, () => {
+  const KERNELS = 'examples/guests/machine/kernel';
+
+  test('gives a multiboot kernel its command line and modules, and its serial port is stdout', async () => {
+    const modules = ['--module', `${KERNELS}/kernel-b.elf=mode=answer pause=1`, '--module', 'package.json'];
+    const { code, stdout, stderr } = await kjump([
+      ...['boot', `${KERNELS}/kernel-a.elf`, '-m', '16M', '--cmdline', 'mode=jump rounds=2'],
+      ...modules,
+    ]);
+    expect(stdout).toContain('kernel A at 00100000, 15360 KiB of 16384: mode=jump rounds=2');
+    expect(stdout).toContain('mode=answer pause=1 kexec_jump_back_entry=0x');
+    expect(stdout).toMatch(/A: exit 0 after \d+ ticks, .* 2 jumps\r?\n$/);
+    expect(stderr).toContain('kernel-a powered off with status 1');
+    expect(stderr).toMatch(/switches +4$/m);
+    expect(code).toBe(0);
+  });
+
+  test('shows what a kernel writes while it runs, up to the limit', async () => {
+    const { child, ended } = start(['boot', `${KERNELS}/kernel-c.elf`, '--cmdline', 'mode=loop', '--timeout', '40s']);
+    const heard = await new Promise<string>((resolve) => {
+      let text = '';
+      child.stdout?.on('data', (piece: string) => {
+        text += piece;
+        if (text.includes('\n')) resolve(text);
+      });
+    });
+    expect(heard).toMatch(/^kernel C at .*mode=loop/);
+    child.kill('SIGINT');
+    expect((await ended).code).toBe(130);
+  });
+
+  test('boots a BIOS, and with a disk what is on the disk', async () => {
+    const disk = join(folder, 'disk.img');
+    const sectors = Buffer.alloc(2 ** 20);
+    (await readFile('examples/guests/machine/bios/boot-sector.bin')).copy(sectors);
+    sectors.write('this is from sector 1\r\n', 512);
+    await writeFile(disk, sectors);
+    const bios = ['boot', 'examples/guests/machine/bios/bios.bin', '-m', '8M'];
+    const [without, withDisk] = await Promise.all([kjump(bios), kjump([...bios, '--disk', disk])]);
+    expect(without.stdout).toBe('BIOS: 8 MiB of memory\r\nBIOS: nothing to boot from\r\n');
+    expect(without.stderr).toContain('waits for an interrupt that will never come');
+    expect(withDisk.stdout).toContain('boot sector: hello\r\nthis is from sector 1\r\n');
+    expect(withDisk.stderr).toContain('powered off with status 1');
   });
 });
 
@@ -230,13 +277,11 @@ describe('kjump tour', () => {
     const { examples, ...rest } = json(ended);
     expect(rest).toEqual({ schema: 1, command: 'tour', ok: true });
     const names = examples.map(({ example, ok }: { example: string; ok: boolean }) => [example, ok]);
-    expect(names).toEqual(
-      ['cooperative', 'snapshots', 'hibernate', 'physical-call', 'faults'].map((example) => [example, true]),
-    );
+    expect(names).toEqual(EXAMPLES.map((example) => [example, true]));
     // A timeline, a map of memory, an end.
     expect(ended.stderr).toMatch(/^A → B {2}\d+ µs, 15M$|^A → B {2}\d+ µs, 15M {2}tasks \d/m);
     expect(ended.stderr).toMatch(/^ +RAM +\d+M │.*A.*│$/m);
-    expect(ended.stderr).toMatch(/5 examples, all well/);
+    expect(ended.stderr).toMatch(/7 examples, all well/);
     expect(ended.stderr).toContain('README.md');
     expect(ended.code).toBe(0);
   }, 60_000);

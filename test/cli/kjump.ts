@@ -30,7 +30,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Sta
     env: { ...process.env, ...PLAIN, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Nothing is left behind if the command hangs.
-    timeout: 45_000,
+    timeout: 55_000,
   });
   let stdout = '';
   let stderr = '';

@@ -25,6 +25,7 @@ const report = (changes: Partial<SwitchReport> = {}): SwitchReport => ({
   pages: 3840,
   tick: 0,
   phases: [...DOWN, ...UP],
+  repaired: [],
   handOverUs: 2.4,
   totalUs: 107.6,
   ...changes,
@@ -49,6 +50,16 @@ test('the phases get a line of their own where there is no room beside the names
 
 test('a plain kexec, and a switch that moves nothing, say so', () => {
   expect(formatSwitch(report({ kind: 'plain', pages: 0 }))).toMatch(/^A → B \(for good\) {2}108 µs, no pages/);
+});
+
+test('a jump that the kernel made by its own code has no phases and no pages that we know of', () => {
+  expect(formatSwitch(report({ phases: [], pages: 0 }))).toBe('A → B  108 µs, by its own code');
+});
+
+test('what the machine had to supply to the way back stands beside the size', () => {
+  expect(formatSwitch(report({ phases: [], repaired: ['gdt', 'cr4'] }))).toMatch(
+    /^A → B {2}108 µs, 15M, GDT repaired, CR4 repaired {2}/,
+  );
 });
 
 test('a kernel that the host brought in was handed nothing over', () => {

@@ -406,3 +406,28 @@ describe('the freeze', () => {
     expect(line()).toBe(1);
   });
 });
+
+describe('the second channel', () => {
+  const SECOND = 0x170;
+
+  test('has a disk, an interrupt and a device control register of its own', () => {
+    const second = new MemoryStore(16);
+    board = new TestBoard(store, second);
+    board.out8(SECOND + 6, 0xe0);
+    board.out8(SECOND + 2, 1);
+    board.out8(SECOND + 3, 9);
+    board.out8(SECOND + 7, 0x20);
+    board.pass(MEDIUM_TICKS);
+    const line15 = () => (board.view.getUint8(256 + 32 + 8) >> 7) & 1;
+    expect([line15(), line(), board.in8(0x376), status()]).toEqual([1, 0, READY_DRQ, READY]);
+    expect(Array.from({ length: 256 }, () => board.bus.read16(SECOND))).toEqual(Array(256).fill(wordOf(9)));
+    expect([second.log, store.log]).toEqual([['read 9'], []]);
+    expect([board.in8(SECOND + 7), line15()]).toEqual([READY, 0]);
+    board.out8(0x376, 0x04);
+    expect([board.in8(0x376), status()]).toEqual([0x80, READY]);
+  });
+
+  test('floats with no disk', () => {
+    expect([board.in8(SECOND + 7), board.in8(0x376), board.in8(SECOND + 2)]).toEqual([0xff, 0xff, 0xff]);
+  });
+});

@@ -24,6 +24,7 @@ type Event =
   | { readonly kind: 'words'; readonly count: number; readonly write: boolean }
   | { readonly kind: 'pass' | 'late'; readonly ticks: number }
   | { readonly kind: 'receive'; readonly byte: number }
+  | { readonly kind: 'send'; readonly bytes: readonly number[] }
   | { readonly kind: 'line'; readonly irq: number; readonly level: boolean }
   | { readonly kind: 'disk command'; readonly code: number; readonly lba: number; readonly count: number }
   | { readonly kind: 'acknowledge' }
@@ -34,6 +35,8 @@ const PIT_PORTS = [0x40, 0x41, 0x42, 0x43, 0x61];
 const UART_PORTS = [0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff];
 const RTC_PORTS = [0x70, 0x71];
 const DISK_PORTS = [0x1f1, 0x1f2, 0x1f3, 0x1f4, 0x1f5, 0x1f6, 0x1f7, 0x3f6];
+const I8042_PORTS = [0x60, 0x64];
+const DMA_PORTS = [0x00, 0x01, 0x08, 0x0a, 0x0b, 0x0d, 0x0f, 0x81, 0x87, 0x8f, 0xc0, 0xc2, 0xd0, 0xd4, 0xda];
 const OTHER_PORTS = [0x80, 0xf4, 0x1234, 0xffff];
 const COMMANDS = [0x20, 0x30, 0x40, 0xc4, 0xc5, 0xc6, 0xe7, 0xec, 0xef, 0x90, 0x91, 0xe5, 0x00];
 /** OCW2 and OCW3 worth meeting: EOIs, rotations, poll, status, special mask. */
@@ -58,7 +61,7 @@ const picTraffic: fc.Arbitrary<Event> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       kind: fc.constant('line' as const),
-      irq: fc.constantFrom(1, 5, 9, 12),
+      irq: fc.constantFrom(3, 5, 9, 11),
       level: fc.boolean(),
     }),
   },
@@ -115,6 +118,7 @@ const pitTraffic: fc.Arbitrary<Event> = fc.oneof(
 const uartTraffic: fc.Arbitrary<Event> = fc.oneof(
   traffic(UART_PORTS),
   fc.record({ kind: fc.constant('receive' as const), byte }),
+  fc.record({ kind: fc.constant('send' as const), bytes: fc.array(byte, { maxLength: 20 }) }),
   fc.record({ kind: fc.constant('out8' as const), port: fc.constantFrom(0x3f8, 0x3fa), value: byte }),
   // Eight bits, interrupts on, FIFOs on, and the time of a character timeout.
   fc.record({
@@ -124,6 +128,15 @@ const uartTraffic: fc.Arbitrary<Event> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('pass' as const), ticks: fc.constant(5_000_000) }),
   fc.record({ kind: fc.constant('in8' as const), port: fc.constantFrom(0x3f8, 0x3fa) }),
+);
+
+const i8042Traffic: fc.Arbitrary<Event> = fc.oneof(
+  traffic(I8042_PORTS),
+  fc.record({
+    kind: fc.constant('out8' as const),
+    port: fc.constant(0x64),
+    value: fc.constantFrom(0x20, 0x60, 0x60, 0xa7, 0xa8, 0xaa, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xfe),
+  }),
 );
 
 const otherTraffic: fc.Arbitrary<Event> = fc.oneof(
@@ -141,9 +154,19 @@ const TRAFFIC: Record<string, fc.Arbitrary<Event>> = {
   pit: pitTraffic,
   uart0: uartTraffic,
   rtc: traffic(RTC_PORTS),
+  i8042: i8042Traffic,
+  dma: traffic(DMA_PORTS),
   disk0: diskTraffic,
   'bus, post and debug-exit': otherTraffic,
-  'all devices': fc.oneof(picTraffic, pitTraffic, uartTraffic, traffic(RTC_PORTS), diskTraffic),
+  'all devices': fc.oneof(
+    picTraffic,
+    pitTraffic,
+    uartTraffic,
+    traffic(RTC_PORTS),
+    i8042Traffic,
+    traffic(DMA_PORTS),
+    diskTraffic,
+  ),
 };
 
 function happen(board: TestBoard, event: Event): unknown {
@@ -177,6 +200,9 @@ function happen(board: TestBoard, event: Event): unknown {
       return null;
     case 'receive':
       return board.uart.receive(event.byte);
+    case 'send':
+      board.uart.send(event.bytes.slice(0, board.uart.wireRoom));
+      return board.uart.wireRoom;
     case 'line':
       board.pic.setLine(event.irq, event.level);
       return board.pic.intr();
@@ -378,7 +404,8 @@ describe('down and up at one tick', () => {
     board.out8(0x3f9, 0x0f);
     const before = board.snapshot();
     goDown(board);
-    for (const name of ['pic', 'pit', 'uart0', 'rtc', 'ide0']) expect(changed(board, before)).toContain(name);
+    for (const name of ['pic', 'pit', 'uart0', 'rtc', 'i8042', 'ide0', 'ide1'])
+      expect(changed(board, before)).toContain(name);
   });
 
   test('leaves no device busy in between', () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The MC146818, by sentences of Motorola's data sheet MC146818A. The clock starts at 2001-09-09 01:46:40, a Sunday.
 import { beforeEach, describe, expect, test } from 'vitest';
+import { noteMemorySize } from '../../kernel-worker/devices/cmos-memory-size.ts';
 import { TestBoard, UNIX_SECONDS } from './test-board.ts';
 
 const SECOND = 1e9;
@@ -143,6 +144,23 @@ describe('CMOS memory', () => {
     write(C, 0xff);
     write(D, 0x00);
     expect([read(C), read(D)]).toEqual([0, 0x80]);
+  });
+
+  test('says how much memory there is: below 1 MiB, above it, and above 16 MiB', () => {
+    const sizeAt = (index: number) => read(index) | (read(index + 1) << 8);
+    expect([0x15, 0x17, 0x30, 0x34].map(sizeAt)).toEqual([640, 63 * 1024, 63 * 1024, 768]);
+  });
+
+  test.each([
+    [64 * 1024, [64, 0, 0]],
+    [16 * 1024 ** 2, [640, 15 * 1024, 0]],
+    [128 * 1024 ** 2, [640, 0xffff, 1792]],
+    [512 * 1024 ** 2, [640, 0xffff, 7936]],
+  ])('of %i bytes of memory holds the most that its fields can', (bytes, sizes) => {
+    const cmos = new Uint8Array(128);
+    noteMemorySize(cmos, bytes);
+    const sizeAt = (index: number) => cmos[index]! | (cmos[index + 1]! << 8);
+    expect([0x15, 0x17, 0x34].map(sizeAt)).toEqual(sizes);
   });
 
   test('bit 7 of port 0x70 disables NMI and is no part of the address; the port reads as ones', () => {

@@ -6,6 +6,8 @@ import { Bus } from '../../kernel-worker/bus.ts';
 import { DebugExit } from '../../kernel-worker/devices/debug-exit.ts';
 import type { Device } from '../../kernel-worker/devices/device.ts';
 import { Disk } from '../../kernel-worker/devices/disk.ts';
+import { Dma } from '../../kernel-worker/devices/dma.ts';
+import { KeyboardController } from '../../kernel-worker/devices/i8042.ts';
 import { Ide } from '../../kernel-worker/devices/ide.ts';
 import { Pic } from '../../kernel-worker/devices/pic.ts';
 import { Pit } from '../../kernel-worker/devices/pit.ts';
@@ -13,6 +15,7 @@ import { Platform } from '../../kernel-worker/devices/platform.ts';
 import { Post } from '../../kernel-worker/devices/post.ts';
 import { Rtc } from '../../kernel-worker/devices/rtc.ts';
 import type { SectorStore } from '../../kernel-worker/devices/sector-store.ts';
+import { SystemControl } from '../../kernel-worker/devices/system-control.ts';
 import { Uart } from '../../kernel-worker/devices/uart.ts';
 import { Errno } from '../../shared/errno.ts';
 import { deviceOffset } from '../../shared/layout/device-map.ts';
@@ -20,6 +23,7 @@ import { DEVICE_RECORD_BYTES } from '../../shared/machine-memory.ts';
 
 /** 2001-09-09 01:46:40 UTC. */
 export const UNIX_SECONDS = 1_000_000_000;
+const MEMORY_BYTES = 64 * 1024 ** 2;
 
 /** Sectors in memory; `failWith` makes the host refuse everything. */
 export class MemoryStore implements SectorStore {
@@ -69,8 +73,14 @@ export class TestBoard {
   readonly pit: Pit;
   readonly rtc: Rtc;
   readonly uart: Uart;
+  readonly system: SystemControl;
+  readonly i8042: KeyboardController;
+  readonly dma: Dma;
   readonly ide: Ide;
   readonly disk: Disk;
+  readonly secondStore: MemoryStore | null;
+  readonly secondIde: Ide;
+  readonly secondDisk: Disk;
   readonly post: Post;
   readonly debugExit: DebugExit;
   /** Registration order. */
@@ -78,23 +88,34 @@ export class TestBoard {
   /** Bytes that left the serial port, with the tick of each. */
   readonly sent: { byte: number; tick: number }[] = [];
   tick = 0;
+  /** Resets of the machine that somebody asked for. */
+  resets = 0;
+  /** The level of A20M#, as the CPU record has it. */
+  private a20Masked = 0;
 
-  constructor(store: MemoryStore | null = new MemoryStore(64)) {
+  constructor(store: MemoryStore | null = new MemoryStore(64), secondStore: MemoryStore | null = null) {
     this.store = store;
+    this.secondStore = secondStore;
     const clock = { nowTick: () => this.tick };
     const part = (name: string) => ({ view: this.view, base: deviceOffset(name), clock });
     const irq = (line: number) => (level: boolean) => this.pic.setLine(line, level);
     this.bus = new Bus(part('bus'));
     this.pic = new Pic(part('pic'));
     this.pit = new Pit({ ...part('pit'), irq: irq(0) });
-    this.rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: UNIX_SECONDS });
+    this.rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: UNIX_SECONDS, memoryBytes: MEMORY_BYTES });
     this.uart = new Uart({
       ...part('uart0'),
       irq: irq(4),
       transmit: (byte) => this.sent.push({ byte, tick: this.tick }),
     });
-    this.disk = new Disk({ ...part('disk0'), store });
-    this.ide = new Ide({ ...part('ide0'), irq: irq(14), disk: this.disk });
+    const pin = { word: () => this.a20Masked, setWord: (_offset: number, value: number) => (this.a20Masked = value) };
+    this.system = new SystemControl(pin, () => this.resets++);
+    this.i8042 = new KeyboardController({ ...part('i8042'), irq1: irq(1), irq12: irq(12), system: this.system });
+    this.dma = new Dma(part('dma'));
+    this.disk = new Disk('disk0', { ...part('disk0'), store });
+    this.ide = new Ide('ide0', { ...part('ide0'), irq: irq(14), disk: this.disk });
+    this.secondDisk = new Disk('disk1', { ...part('disk1'), store: secondStore });
+    this.secondIde = new Ide('ide1', { ...part('ide1'), irq: irq(15), disk: this.secondDisk });
     this.post = new Post(part('post'));
     this.debugExit = new DebugExit(part('debug-exit'));
     this.devices = [
@@ -103,21 +124,26 @@ export class TestBoard {
       this.pit,
       this.rtc,
       this.uart,
+      this.i8042,
+      this.dma,
       this.ide,
       this.disk,
+      this.secondIde,
+      this.secondDisk,
       this.post,
       this.debugExit,
     ];
-    for (const device of [this.pic, this.pit, this.rtc, this.uart, this.ide, this.post, this.debugExit]) {
+    const { pic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit } = this;
+    for (const device of [pic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit])
       device.attach(this.bus);
-    }
     for (const device of this.devices) device.reset();
   }
 
   /** Fresh objects over a copy of the bytes and of the disk, at the same tick. */
   rebuild(): TestBoard {
-    const copy = new TestBoard(this.store?.copy() ?? null);
+    const copy = new TestBoard(this.store?.copy() ?? null, this.secondStore?.copy() ?? null);
     copy.bytes.set(this.bytes);
+    copy.a20Masked = this.a20Masked;
     copy.tick = this.tick;
     return copy;
   }

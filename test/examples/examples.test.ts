@@ -7,9 +7,11 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
+import { scenario as biosCall } from '../../examples/bios-call.ts';
 import { scenario as cooperative } from '../../examples/cooperative.ts';
 import { scenario as faults } from '../../examples/faults.ts';
 import { scenario as hibernate } from '../../examples/hibernate.ts';
+import { scenario as machineCode } from '../../examples/machine-code.ts';
 import { scenario as physicalCall } from '../../examples/physical-call.ts';
 import { scenario as snapshots } from '../../examples/snapshots.ts';
 import { runScenario } from './test-context.ts';
@@ -66,6 +68,41 @@ describe.each([{ amnesia: false }, { amnesia: true }])('with amnesia: $amnesia',
     const { result } = await runScenario(faults, [], options);
     expect(result.refused).toEqual({ 'PM_TEST ECANCELED': 6, 'JUMP_REFUSED EIO': 15 });
     expect(result).toMatchObject({ changed: 0, livesOn: 'A', switches: 2 });
+  });
+
+  test('machine-code: kernels in C and TypeScript rotate, and C kernels by themselves, with no tick lost', async () => {
+    const { result, said } = await runScenario(machineCode, ['2'], options);
+    expect(result.rotated).toEqual({
+      switches: 6,
+      // 6 ticks a turn. T's timer interrupts once more, when it is set; the kernels in C spend one on booting.
+      T: { ticks: 13, intact: true },
+      B: { ticks: 11, intact: true },
+      C: { ticks: 11, intact: true },
+    });
+    expect(result.byThemselves).toMatchObject({
+      ended: 'powerOff',
+      exitStatus: 1,
+      switches: 4,
+      kernels: ['A', 'A1'],
+      A: { intact: true },
+    });
+    expect(said).toContain('A → A1');
+    expect(said.join('\n')).toMatch(/\[A\] A: round 2 of 2, back at tick \d+, digest/);
+  });
+
+  test('bios-call: real-mode routines of a BIOS answer kernels that run in protected mode', async () => {
+    const { result } = await runScenario(biosCall, [], options);
+    const sector = 'Sector 1 of the disk, read by INT 13h';
+    const map = ['0–9fc00', '9fc00–a0000 reserved', 'f0000–100000 reserved', '100000–1000000'];
+    expect(result).toEqual({
+      biosEnded: 'deadlock',
+      answers: [
+        { kernel: 'T', sector, ticks: 12, intact: true },
+        { kernel: 'C', sector, ticks: 11, intact: true },
+      ],
+      map,
+      byItself: { ended: 'powerOff', exitStatus: 1, read: sector },
+    });
   });
 });
 

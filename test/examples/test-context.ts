@@ -3,7 +3,7 @@
 // Runs a scenario within the test: its machines with the options of the test, its second process within this one.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { createMachine, type Machine, type MachineOptions, resumeMachine } from '../../orchestrator/index.ts';
 import type { Scenario } from '../../orchestrator/scenario.ts';
 
@@ -52,4 +52,5 @@ export async function runScenario(
   }
 }
 
-export const exampleGuest = (name: string): URL => new URL(`../../examples/guests/${name}.ts`, import.meta.url);
+export const exampleGuest = (name: string): URL =>
+  new URL(`../../examples/guests/${name}${extname(name) === '' ? '.ts' : ''}`, import.meta.url);

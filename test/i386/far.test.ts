@@ -3,6 +3,7 @@
 // Near transfers with checks, far JMP, CALL and RET through every kind of descriptor, and SYSENTER (SDM vol. 2A CALL, JMP; vol. 2B RET,
 // SYSENTER, SYSEXIT).
 import { beforeEach, describe, expect, test } from 'vitest';
+import { LEAVE_BLOCK } from '../../kernel-worker/engines/i386/cpu.ts';
 import { OPERAND_MEMORY } from '../../kernel-worker/engines/i386/operands.ts';
 import { setSegment } from '../../kernel-worker/engines/i386/segments.ts';
 import { BareCpu, DATA, GDT, SEL, STACK, STACK0, TSS } from './bare-cpu.ts';
@@ -79,7 +80,7 @@ describe('Far transfers in real mode', () => {
 
   test('JMP sets CS:IP, base 16 times the selector', () => {
     expect(jump(0x0700, 0x12345678, 2)).toBe('');
-    expect([bare.segment(CS), r[12 + 5], r[EIP], cpu.leave]).toEqual(['700', 0x7000, 0x5678, 1]);
+    expect([bare.segment(CS), r[12 + 5], r[EIP], cpu.leave]).toEqual(['700', 0x7000, 0x5678, LEAVE_BLOCK]);
   });
 
   test('CALL and RET with release', () => {

@@ -12,7 +12,7 @@ import { CPU, EFLAGS_ALWAYS } from '../../shared/layout/cpu-state.ts';
 import { EngineKind } from '../../shared/layout/kernel-slot.ts';
 import { KernelState } from '../../shared/lifecycle.ts';
 import { CPU_RECORD_BYTES, MachineMemory } from '../../shared/machine-memory.ts';
-import type { ThreadOptions } from '../../shared/protocol.ts';
+import type { Signal, ThreadOptions } from '../../shared/protocol.ts';
 import { StopCode } from '../../shared/stop.ts';
 
 const CS = 1;
@@ -32,12 +32,12 @@ export class Pc {
   /** The CPU record in words. */
   readonly r: Int32Array;
 
-  constructor(options: MachineOptions = {}) {
+  constructor(options: MachineOptions = {}, signal: (signal: Signal) => void = () => {}) {
     const resolved = resolveOptions({ memory: '16M', spare: '4M', ...options });
     this.parts = new MachineParts(MachineMemory.create(geometryOf(resolved)), resolved);
     const { machine, memory, clock } = this.parts;
     memory.format();
-    const { amnesia, relocation, mode, clock: pace, disk, rtcSeconds } = resolved;
+    const { amnesia, relocation, mode, clock: pace, disk, secondDisk, rtcSeconds } = resolved;
     const threads: ThreadOptions = {
       amnesia,
       spins: 0,
@@ -46,10 +46,11 @@ export class Pc {
       mode,
       clock: pace,
       disk,
+      secondDisk,
       rtcSeconds,
       wallZero: 0,
     };
-    this.board = new Board(machine, 0, threads, () => {});
+    this.board = new Board(machine, 0, threads, signal);
     this.slot = this.board.slots[0];
     this.slot.name = 'pc';
     this.slot.set('engine', EngineKind.i386);

@@ -77,8 +77,19 @@ export class JumpBench {
     this.parts.clock.foreground = -1;
     this.parts.ownership.live[LIVE.switchesLeft] = -1;
     this.ring = new TraceRing(this.parts.machine);
-    const { amnesia, relocation, mode, clock, disk, rtcSeconds } = resolved;
-    this.options = { amnesia, spins: 0, maxSpinners: 0, relocation, mode, clock, disk, rtcSeconds, wallZero: 0 };
+    const { amnesia, relocation, mode, clock, disk, secondDisk, rtcSeconds } = resolved;
+    this.options = {
+      amnesia,
+      spins: 0,
+      maxSpinners: 0,
+      relocation,
+      mode,
+      clock,
+      disk,
+      secondDisk,
+      rtcSeconds,
+      wallZero: 0,
+    };
   }
 
   get memory() {

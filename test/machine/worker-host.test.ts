@@ -15,6 +15,7 @@ const OPTIONS: ThreadOptions = {
   mode: 'repaired',
   clock: 'virtual',
   disk: null,
+  secondDisk: null,
   rtcSeconds: 0,
   wallZero: 0,
 };

@@ -5,6 +5,7 @@
 // is only a consequence of the record (privilege, bank of the TLB, mode of decoded code) is made again by `updateMode`.
 import { assert } from '../../../shared/errors.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
+import { stackPages } from '../../../shared/kexec/home-pages.ts';
 import { WindowGuard } from '../../../shared/kexec/windows.ts';
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Board } from '../../board.ts';
@@ -18,6 +19,7 @@ const EFLAGS = 9;
 const SEGMENTS = 12;
 const CR0 = 48;
 const A20_MASKED = 62;
+const DR7 = 59;
 const PENDING_DEBUG = 72;
 const SCRATCH = 128;
 const SCRATCH_WORDS = 4;
@@ -25,6 +27,9 @@ const CS = 1;
 const SS = 2;
 const DS = 3;
 const ES = 0;
+const TF = 0x100;
+const IF = 0x200;
+const RF = 0x10000;
 const VM = 0x20000;
 const AC = 0x40000;
 const CR0_PE = 1;
@@ -47,6 +52,19 @@ const GRANULE_SHIFT = 6;
  */
 export const Mode = { code32: 1, stack32: 2, flatData: 4, flatCode: 8, protected: 16, user: 32, single: 64 } as const;
 
+/** Attributes of a present segment of writable data that grows upwards. */
+const PLAIN_MASK = ATTR_P | ATTR_NULL | ATTR_CODE | ATTR_DC | ATTR_RW;
+const PLAIN = ATTR_P | ATTR_RW;
+const LINEAR_END = 0x100000000;
+
+export const LEAVE_NOTHING = 0;
+/** The engine must look at interrupts, traps or its limits before the next instruction. */
+export const LEAVE_RUN = 1;
+/** The next instruction is another one, or another mode's. */
+export const LEAVE_BLOCK = 2;
+
+const FLAT_DATA = Mode.flatData;
+
 export class Cpu {
   readonly board: Board;
   readonly memory: PhysicalMemory;
@@ -68,8 +86,8 @@ export class Cpu {
   faultCode = -1;
   /** Where the instruction under way ends; an instruction that transfers control writes its target here. */
   nextEip = 0;
-  /** The instruction changed something that decoded code may depend on: leave the block behind it. */
-  leave = 0;
+  /** What is to be left behind the instruction under way, one of LEAVE_*: it changed something that what comes next depends on. */
+  leave = LEAVE_NOTHING;
 
   cpl = 0;
   /** Bits of `Mode`. */
@@ -85,6 +103,7 @@ export class Cpu {
   /** Set once a store went outside the kernel's windows: the engine stops the kernel. */
   violation = -1;
   private guard = new WindowGuard([]);
+  private stackPages: readonly number[] = [];
   /** Level of A20M# that the TLB was filled under. */
   private a20 = 0;
   private readonly generations: Int32Array;
@@ -120,6 +139,7 @@ export class Cpu {
     this.leave = 0;
     this.violation = -1;
     this.guard = new WindowGuard(slot.windows);
+    this.stackPages = stackPages(this.board.slots, slot);
     this.flags.reload();
     this.mmu.watchpointsChanged();
     this.handOver.refresh();
@@ -192,17 +212,23 @@ export class Cpu {
     this.fault = 256;
   }
 
-  /** Page of guest-physical memory that this kernel may store to: its windows, and hidden pages that serve a kernel. */
+  /** Page of guest-physical memory that this kernel may store to: its windows, and hidden pages that can be its stack. */
   mayStore(page: number): boolean {
     const { memory } = this;
     if (page < memory.ramPages) return this.guard.allows(page);
-    return page < memory.pageCount && memory.hiddenOwners[page - memory.ramPages] !== 0;
+    return this.stackPages.includes(page) && memory.hiddenOwners[page - memory.ramPages] !== 0;
   }
 
   /** A #DB trap with these bits of DR6 is due behind the instruction under way. */
   trapAfterInstruction(dr6Bits: number): void {
     this.r[PENDING_DEBUG] |= dr6Bits;
+    this.leave = LEAVE_RUN;
     this.leaveAfterInstruction();
+  }
+
+  /** The next instruction is not the one that was decoded behind this one. */
+  leaveBlock(): void {
+    if (this.leave === LEAVE_NOTHING) this.leave = LEAVE_BLOCK;
   }
 
   // ---- decoded code -----------------------------------------------------------------------------------------------
@@ -250,6 +276,10 @@ export class Cpu {
     const at = SEGMENTS + segment * 4;
     const { r } = this;
     const attributes = r[at + 3];
+    // Nearly always: data that may be written to, without a limit.
+    if (r[at + 2] === -1 && (attributes & PLAIN_MASK) === PLAIN && offset >>> 0 <= LINEAR_END - size) {
+      return (r[at + 1] + offset) | 0;
+    }
     const type = attributes & (ATTR_CODE | ATTR_DC | ATTR_RW);
     let allowed = (attributes & (ATTR_P | ATTR_NULL)) === ATTR_P;
     if (this.protectedMode && !this.virtual8086) {
@@ -341,6 +371,14 @@ export class Cpu {
   peek(size: number, depth: number): number {
     return this.load(SS, this.stackOffset((this.r[ESP] + depth) | 0), size);
   }
+  /** Host offset of the top of a 32-bit stack if the next `bytes` are one piece of memory in the TLB; otherwise 0. */
+  hostOfStack(bytes: number): number {
+    const { mmu, r } = this;
+    const offset = r[ESP];
+    if ((this.mode & FLAT_DATA) === 0 || (offset & 0xfff) + bytes > 4096) return 0;
+    const host = mmu.read[(offset >>> 12) + mmu.bank];
+    return host === 0 ? 0 : host | (offset & 0xfff);
+  }
   /** Takes `bytes` off the stack. */
   drop(bytes: number): void {
     this.setEsp((this.r[ESP] + bytes) | 0);
@@ -352,6 +390,9 @@ export class Cpu {
     return this.mmu.asSupervisor(() => this.mmu.load8(linAddr));
   }
   loadSystem16(linAddr: number): number {
+    const host = this.mmu.read[linAddr >>> 12];
+    const within = linAddr & 0xfff;
+    if (host !== 0 && within <= 0xffe) return this.view.getUint16(host | within, true);
     return this.mmu.asSupervisor(() => this.mmu.load16(linAddr));
   }
   loadSystem32(linAddr: number): number {
@@ -381,9 +422,13 @@ export class Cpu {
   setEflags(value: number, mask: number): void {
     this.flags.materialize();
     const before = this.r[EFLAGS];
-    this.r[EFLAGS] = (before & ~mask) | (value & mask & 0x3f7fd5) | 2;
-    this.leave = 1;
-    if (((this.r[EFLAGS] ^ before) & (VM | AC)) !== 0) this.updateMode();
+    const after = (before & ~mask) | (value & mask & 0x3f7fd5) | 2;
+    this.r[EFLAGS] = after;
+    if (((after ^ before) & (VM | AC)) !== 0) this.updateMode();
+    const traps = (after & TF) !== 0 || ((after & RF) !== 0 && (this.r[DR7] & 0xff) !== 0);
+    const interrupts = (after & ~before & IF) !== 0 && this.board.pic.intr();
+    if (traps || interrupts) this.leave = LEAVE_RUN;
+    else this.leaveBlock();
   }
 
   get eip(): number {

@@ -12,6 +12,8 @@ const EFLAGS = 9;
 const SEGMENTS = 12;
 const CS_SELECTOR = 16;
 const CS_BASE = 17;
+const GDTR_BASE = 44;
+const GDTR_LIMIT = 45;
 const IDTR_BASE = 46;
 const IDTR_LIMIT = 47;
 const CR0 = 48;
@@ -24,6 +26,12 @@ const SEGMENT_BASES = 0xf0000;
 const REAL_CODE = 0x9b;
 const REAL_DATA = 0x93;
 const CR0_PE_PG = 0x80000001 | 0;
+const FLAT_CODE = 0xc09b;
+const FLAT_DATA = 0xc093;
+/** Descriptors 2 and 3 of a GDT of four. */
+const LINUX_BOOT_CS = 0x10;
+const LINUX_BOOT_DS = 0x18;
+const LINUX_GDT_LIMIT = 4 * 8 - 1;
 
 export function setEntryState(cpu: Cpu, slot: KernelSlot): void {
   const { r } = cpu;
@@ -33,11 +41,22 @@ export function setEntryState(cpu: Cpu, slot: KernelSlot): void {
   r[FPU_CONTROL] = 0x37f;
   const mode = slot.get('entryMode');
   const registers = slot.callRegisters;
+  const takesAll = mode === EntryMode.call || mode === EntryMode.real || mode === EntryMode.linux;
   for (let n = 0; n < 8; n++) {
-    const isGiven = mode === EntryMode.call ? n !== ESP : mode !== EntryMode.border && registers[n] !== 0;
-    if (isGiven || (mode === EntryMode.real && n !== ESP)) r[n] = registers[n];
+    const isGiven = mode !== EntryMode.call && mode !== EntryMode.border && registers[n] !== 0;
+    if (isGiven || (takesAll && n !== ESP)) r[n] = registers[n];
   }
   if (mode === EntryMode.real) setRealMode(cpu);
+  if (mode === EntryMode.linux) setLinuxSegments(cpu, slot.get('entryGdt'));
+}
+
+/** Documentation/arch/x86/boot.rst, "32-bit boot protocol": flat segments by these selectors, which are in a GDT in memory. */
+function setLinuxSegments({ r }: Cpu, gdt: number): void {
+  for (let n = 0; n < 6; n++) {
+    r.set(n === CS ? [LINUX_BOOT_CS, 0, -1, FLAT_CODE] : [LINUX_BOOT_DS, 0, -1, FLAT_DATA], SEGMENTS + 4 * n);
+  }
+  r[GDTR_BASE] = gdt;
+  r[GDTR_LIMIT] = LINUX_GDT_LIMIT;
 }
 
 function setRealMode({ r }: Cpu): void {

@@ -53,14 +53,14 @@ function enterCode(cpu: Cpu, code: Descriptor, eip: number): void {
   setFromDescriptor(cpu, CS, code, cpu.cpl);
   cpu.updateMode();
   cpu.nextEip = eip;
-  cpu.leave = 1;
+  cpu.leaveBlock();
 }
 
 function enterReal(cpu: Cpu, selector: number, eip: number): void {
   loadRealSegment(cpu, CS, selector);
   cpu.updateMode();
   cpu.nextEip = eip;
-  cpu.leave = 1;
+  cpu.leaveBlock();
 }
 
 /** The two words of a return address. False with a fault posted. */
@@ -260,8 +260,7 @@ export function returnOutwards(
   if ((cpu.r[SS_ATTRIBUTES] & ATTR_DB) !== 0) cpu.r[ESP] = esp + release;
   else cpu.r16[ESP * 2] = esp + release;
   cpu.updateMode();
-  dropInnerSegments(cpu);
-  cpu.updateMode();
+  if (dropInnerSegments(cpu)) cpu.updateMode();
   return true;
 }
 

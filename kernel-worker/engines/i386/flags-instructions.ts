@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Instructions on EFLAGS (SDM vol. 2A CLI, LAHF; vol. 2B POPF, PUSHF, SAHF, STI): who may change what depends on CPL and IOPL.
-import type { Cpu } from './cpu.ts';
+import { type Cpu, LEAVE_RUN } from './cpu.ts';
 import { ioPrivilege } from './descriptors.ts';
 import { type Helper, sizeOf } from './operands.ts';
 
@@ -57,15 +57,15 @@ function popf(cpu: Cpu, operands: number): void {
 function cli(cpu: Cpu): void {
   if (!hasIoPrivilege(cpu)) return;
   cpu.r[EFLAGS] &= ~IF;
-  cpu.leave = 1;
 }
 
 /** Interrupts stay away from the next instruction too, if they were off. */
 function sti(cpu: Cpu): void {
   if (!hasIoPrivilege(cpu)) return;
-  if ((cpu.r[EFLAGS] & IF) === 0) cpu.r[INTERRUPT_SHADOW] = 1;
+  if ((cpu.r[EFLAGS] & IF) !== 0) return;
+  cpu.r[INTERRUPT_SHADOW] = 1;
   cpu.r[EFLAGS] |= IF;
-  cpu.leave = 1;
+  cpu.leave = LEAVE_RUN;
 }
 
 function cld(cpu: Cpu): void {

@@ -42,11 +42,30 @@ export function addToFrame(value: number): void {
 /** Pushes the frame in items of 2 or 4 bytes. False with a fault posted, and nothing stored. */
 export function pushFrame(cpu: Cpu, size: number): boolean {
   const esp = cpu.r[ESP];
+  if (size === 4 && cpu.stack32 && pushAtOnce(cpu, (esp - 4 * count) | 0)) return true;
   for (let i = 1; i <= count; i++) {
     if (!cpu.probeWrite(SS, cpu.stackOffset((esp - i * size) | 0), size)) return false;
   }
   for (let i = 0; i < count; i++) cpu.push(size, items[i]);
   return cpu.fault === 0;
+}
+
+/** Pushes the frame down to offset `top` if that is one piece of memory that may be stored to; otherwise nothing happens. */
+function pushAtOnce(cpu: Cpu, top: number): boolean {
+  const bytes = 4 * count;
+  const linAddr = (cpu.segmentBase(SS) + top) | 0;
+  const { mmu, view } = cpu;
+  const host = mmu.write[(linAddr >>> 12) + mmu.bank];
+  if (host === 0 || (linAddr & 0xfff) + bytes > 4096) return false;
+  cpu.linear(SS, top, bytes, true);
+  if (cpu.fault !== 0) {
+    cpu.fault = 0;
+    return false;
+  }
+  const end = (host | (linAddr & 0xfff)) + bytes;
+  for (let i = 0; i < count; i++) view.setInt32(end - 4 * (i + 1), items[i], true);
+  cpu.r[ESP] = top;
+  return true;
 }
 
 /**

@@ -6,6 +6,8 @@
 // at [ESP], or a plain kexec with zeros everywhere). Kernels that kjump parked have an opcode of ours at their re-entry instead.
 import { Request } from '../../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
+import { areTogether } from '../../../shared/kexec/home-lists.ts';
+import { SLOT } from '../../../shared/layout/kernel-slot.ts';
 import { KernelState } from '../../../shared/lifecycle.ts';
 import type { Cpu } from './cpu.ts';
 import type { Helper } from './operands.ts';
@@ -24,6 +26,9 @@ const PAGING_OFF_PAGE = 73;
 const CR0_PE = 1;
 const CR0_PG = -0x80000000;
 const INVALID_OPCODE = 6;
+const MOVED_TO = SLOT.movedTo;
+const MOVED_FROM = SLOT.movedFrom;
+const MOVED_PAGES = SLOT.movedPages;
 
 export class HandOverWatch {
   /** The CPU has come to another kernel: EIP is its first instruction, which has not run. */
@@ -40,8 +45,11 @@ export class HandOverWatch {
   /** Slots change only while somebody else has the CPU. */
   refresh(): void {
     this.arrived = false;
-    this.entries = this.cpu.board.slots
+    const { slots } = this.cpu.board;
+    // A kernel in another's place may have chosen the same address.
+    this.entries = slots
       .filter((s) => s.index !== this.slot.index && s.state === KernelState.PARKED && s.get('selfParked') !== 0)
+      .filter((s) => areTogether(slots, this.slot, s))
       .map((s) => s.get('reentry'));
   }
 
@@ -75,10 +83,12 @@ export class HandOverWatch {
 
   /** A whole page was copied, paging off: a step of its own exchange of pages, if that is what it is at. */
   pageMoved(targetPage: number, sourcePage: number): void {
-    const { slot } = this;
-    slot.set('movedTo', targetPage);
-    slot.set('movedFrom', sourcePage);
-    slot.set('movedPages', slot.get('movedPages') + 1);
+    // Thousands of times in a jump: not word by name.
+    const { view } = this.cpu;
+    const { base } = this.slot;
+    view.setInt32(base + MOVED_TO, targetPage, true);
+    view.setInt32(base + MOVED_FROM, sourcePage, true);
+    view.setInt32(base + MOVED_PAGES, view.getInt32(base + MOVED_PAGES, true) + 1, true);
   }
 
   /** GDTR is about to change. A kernel that invalidates it is about to leave, and may come back without it. */

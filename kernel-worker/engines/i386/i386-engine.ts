@@ -46,6 +46,9 @@ export class I386Engine implements Engine {
   private readonly view: DataView;
   private readonly requestAt: number;
   private readonly interpreter: Interpreter;
+  /** What this run has done, for the slot when it ends: instructions and virtual time. */
+  private steps = 0;
+  private spentTicks = 0;
   /** Instructions of the run under way whose time has passed already. */
   private synced = 0;
   /** What led to the shutdown. */
@@ -95,7 +98,8 @@ export class I386Engine implements Engine {
         left--;
         continue;
       } else {
-        left -= this.instructions(left, Math.min(untilTick, board.nextDeadline()) - now);
+        const ticks = Math.min(untilTick, board.nextDeadline()) - now;
+        left -= this.instructions(Math.min(left, Math.max(1, Math.ceil(ticks / TICKS))));
       }
       if (cpu.violation >= 0) return this.stopForViolation();
       if (this.chain.length > 0) return this.shutdown();
@@ -111,9 +115,9 @@ export class I386Engine implements Engine {
     return this.view.getInt32(this.requestAt, true);
   }
 
-  /** Runs instructions for at most `ticks`, until something asks for attention. Gives how much of the budget that was. */
-  private instructions(left: number, ticks: number): number {
-    const { board, cpu, slot } = this;
+  /** Runs at most so many instructions, until something asks for attention. Gives how much of the budget that was. */
+  private instructions(most: number): number {
+    const { board, cpu } = this;
     const { r } = cpu;
     const shadow = r[INTERRUPT_SHADOW];
     const traps = (r[EFLAGS] & TF) !== 0;
@@ -126,19 +130,21 @@ export class I386Engine implements Engine {
     const single = traps || breaks || shadow !== 0;
     // RF is for one instruction, and only breakpoints ask for it; one that faults pushes it set all the same.
     if (resumes) r[EFLAGS] &= ~RF;
-    const limit = single ? 1 : Math.min(left, Math.max(1, Math.ceil(ticks / TICKS)));
+    const limit = single ? 1 : most;
     this.synced = 0;
     cpu.interrupted = false;
     const done = this.interpreter.run(limit, single);
     if (shadow !== 0) r[INTERRUPT_SHADOW] = 0;
-    slot.steps += done;
-    slot.ticksRun += done * TICKS;
-    board.passTime((done - this.synced) * TICKS);
-    if (cpu.fault !== 0) {
-      if (cpu.violation >= 0) return done;
-      const vector = cpu.fault - 1;
-      this.deliverException(vector, cpu.faultCode, Delivery.exception);
-      return done + this.afterEvent();
+    this.steps += done;
+    const faulted = cpu.fault !== 0 && cpu.violation < 0;
+    // The time of the delivery passes with that of the instructions before it.
+    const spent = faulted ? done + 1 : done;
+    this.spentTicks += spent * TICKS;
+    board.passTime((spent - this.synced) * TICKS);
+    if (cpu.violation >= 0) return done;
+    if (faulted) {
+      this.deliverException(cpu.fault - 1, cpu.faultCode, Delivery.exception);
+      return spent;
     }
     if (traps && done > 0 && !cpu.interrupted && r[INTERRUPT_SHADOW] === 0) r[PENDING_DEBUG] |= DR6_BS;
     return done;
@@ -147,7 +153,7 @@ export class I386Engine implements Engine {
   /** The delivery of an event takes the time of an instruction: no guest can go on for ever without time. */
   private afterEvent(): number {
     this.board.passTime(TICKS);
-    this.slot.ticksRun += TICKS;
+    this.spentTicks += TICKS;
     return 1;
   }
 
@@ -259,6 +265,11 @@ export class I386Engine implements Engine {
   }
 
   flush(): void {
+    const { slot } = this;
+    slot.steps += this.steps;
+    slot.ticksRun += this.spentTicks;
+    this.steps = 0;
+    this.spentTicks = 0;
     this.cpu.flush();
   }
 

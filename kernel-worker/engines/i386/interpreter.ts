@@ -24,6 +24,8 @@ const CF = 1;
 const AF = 0x10;
 const ZF = 0x40;
 const OF = 0x800;
+const RF = 0x10000;
+const LEAVE_BLOCK = 2;
 const STATUS = 0x8d5;
 const ADD = 1;
 const SUB = 2;
@@ -952,6 +954,11 @@ export class Interpreter {
       }
       this.at = 0;
       bank = mmu.bank;
+      if (cpu.leave === LEAVE_BLOCK && left > 0) {
+        cpu.leave = 0;
+        // Of IRET or POPF: it matters where breakpoints are on only, and there the run is left.
+        r[EFLAGS] &= ~RF;
+      }
     }
 
     r[EIP] = eip;

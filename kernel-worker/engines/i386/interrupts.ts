@@ -106,7 +106,7 @@ function deliverTo(cpu: Cpu, vector: number, kind: number, errorCode: number, re
   if (cpu.fault === 0) {
     if (vector === DEBUG && kind >= EXCEPTION) cpu.r[DR7] &= ~DR7_GD;
     cpu.interrupted = kind === SOFTWARE;
-    cpu.leave = 1;
+    cpu.leaveBlock();
   } else if (kind !== SOFTWARE && cpu.fault > INVALID_TSS && cpu.fault <= GENERAL_PROTECTION + 1) {
     // EXT: the program did not ask for it (SDM vol. 3A §6.13).
     cpu.faultCode |= 1;

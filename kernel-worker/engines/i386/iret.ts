@@ -45,6 +45,7 @@ const V86_FRAME = [3, 4, 5, 6, 7, 8] as const;
 const code = new Descriptor();
 const task = new Descriptor();
 const words = new Int32Array(9);
+const FRAME_BYTES = 12;
 
 /** Bits of EFLAGS that a return from this privilege may write. */
 function writableFlags(cpu: Cpu, size: number): number {
@@ -67,6 +68,11 @@ function iret(cpu: Cpu, operands: number): void {
 
 /** EIP, CS and EFLAGS from the stack into `words`. */
 function readFrame(cpu: Cpu, size: number): boolean {
+  const host = size === 4 && cpu.stack32 ? cpu.hostOfStack(FRAME_BYTES) : 0;
+  if (host !== 0) {
+    for (let i = 0; i < 3; i++) words[i] = cpu.view.getInt32(host + 4 * i, true);
+    return true;
+  }
   for (let i = 0; i < 3; i++) {
     words[i] = cpu.peek(size, i * size);
     if (cpu.fault !== 0) return false;
@@ -87,7 +93,9 @@ function returnReal(cpu: Cpu, size: number): void {
 
 function returnProtected(cpu: Cpu, size: number): void {
   if (!readFrame(cpu, size)) return;
-  const [eip, selector, eflags] = words;
+  const eip = words[0];
+  const selector = words[1];
+  const eflags = words[2];
   if (size === 4 && (eflags & VM) !== 0 && cpu.cpl === 0) {
     returnToVirtual8086(cpu);
     return;

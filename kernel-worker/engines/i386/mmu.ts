@@ -55,6 +55,8 @@ const ALIGNMENT_CHECK = 17;
 /** Copies of pages between two questions for frames that the pool could not spare. */
 const ALIAS_PAUSE = 256;
 
+const NOTHING = -1;
+
 /** What a frame with translations is if not a table of the last level for one region: a store to it may change any of them. */
 const ANY_TABLE = -1;
 /** A store of more bytes is not looked at entry by entry. */
@@ -93,6 +95,9 @@ export class Mmu {
   private watching = false;
   /** Copies that are done without asking for a frame again: there was none, and to be sure of that takes a count of all. */
   private aliasPause = 0;
+  /** The last page that was stored to and has no store entry, so that stores to it are noticed: its index, and where it is. */
+  private noticedIndex = NOTHING;
+  private noticedHost = 0;
   /** Epoch of the mappings that the TLB was filled under. */
   private epoch = -1;
   /** This run has made void what others cached. */
@@ -123,6 +128,7 @@ export class Mmu {
       fetch[index] = 0;
     }
     this.validCount = 0;
+    this.noticedIndex = NOTHING;
     for (let i = 0; i < walkedList.length; i++) walked[walkedList[i]] = 0;
     walkedList.length = 0;
     this.cpu.dropFetches();
@@ -149,6 +155,7 @@ export class Mmu {
 
   private forgetLinPage(linPage: number): void {
     const { fetch, page, entryOf } = this;
+    if ((this.noticedIndex & (BANK - 1)) === linPage) this.noticedIndex = NOTHING;
     for (let index = linPage; index < NO_BANK; index += BANK) {
       if (page[index] === 0) continue;
       if (fetch[index] !== 0) this.cpu.dropFetches();
@@ -208,6 +215,7 @@ export class Mmu {
   private forbidStores(physPageIndex: number): void {
     const { write } = this;
     const entry = this.entryOf[physPageIndex];
+    this.noticedIndex = NOTHING;
     // An entry that means another page by now loses it too, and gets it back at its next store.
     if (entry > 0) write[entry - 1] = 0;
     else if (entry < 0) this.forbidStoresTo(this.framesBase + this.memory.frameOf(physPageIndex) * 4096);
@@ -231,6 +239,7 @@ export class Mmu {
   private forgetPage(physPageIndex: number): void {
     const { valid, entryOf } = this;
     const entry = entryOf[physPageIndex];
+    this.noticedIndex = NOTHING;
     entryOf[physPageIndex] = 0;
     if (entry > 0) this.forgetEntry(entry - 1, physPageIndex);
     else if (entry < 0) for (let i = 0; i < this.validCount; i++) this.forgetEntry(valid[i], physPageIndex);
@@ -366,11 +375,14 @@ export class Mmu {
   /** Sets accessed and dirty bits, and sees to it that a store to this table is noticed. */
   private mark(physAddr: number, old: number, entry: number, table: number): void {
     if (entry !== old && this.cpu.mayStore(physAddr >>> 12)) {
-      const before = this.memory.epoch;
-      const frame = this.memory.frameOf(physAddr >>> 12);
+      const page = physAddr >>> 12;
+      const isShared = this.memory.isShared(page);
+      const before = isShared ? this.memory.epoch : 0;
       this.memory.write32(physAddr, entry);
-      this.adoptEpoch(before);
-      if (this.memory.frameOf(physAddr >>> 12) !== frame) this.forgetPage(physAddr >>> 12);
+      if (isShared) {
+        this.adoptEpoch(before);
+        this.forgetPage(page);
+      }
     }
     this.watchFrameOf(physAddr, table);
   }
@@ -417,6 +429,7 @@ export class Mmu {
     const index = (linAddr >>> 12) + this.bank;
     const hit = this.write[index];
     if (hit !== 0) return hit;
+    if (index === this.noticedIndex) return this.noticedHost;
     if (!this.translate(linAddr, 1, this.isUser())) return 0;
     return this.ownPage(linAddr, index);
   }
@@ -429,21 +442,26 @@ export class Mmu {
       cpu.violateWindow(this.physPage | (linAddr & 0xfff));
       return 0;
     }
-    const before = memory.epoch;
-    const frameBefore = memory.frameOf(page);
-    const frame = memory.ownFrame(page);
-    const host = this.framesBase + frame * 4096;
-    if (frame !== frameBefore) {
-      this.adoptEpoch(before);
-      this.forgetPage(page);
-      // Its new frame is not known to hold translations; those that were read from the old one end here.
-      if (this.walked[frameBefore] !== 0) this.forgetTranslations();
-      cpu.frameChanged(frameBefore);
+    if (memory.isShared(page)) {
+      const before = memory.epoch;
+      const frameBefore = memory.frameOf(page);
+      if (memory.ownFrame(page) !== frameBefore) {
+        this.adoptEpoch(before);
+        this.forgetPage(page);
+        // Its new frame is not known to hold translations; those that were read from the old one end here.
+        if (this.walked[frameBefore] !== 0) this.forgetTranslations();
+        cpu.frameChanged(frameBefore);
+      }
     }
+    const frame = memory.frameOf(page);
+    const host = this.framesBase + frame * 4096;
     if (this.walked[frame] === 0 && !cpu.holdsCode(frame) && this.bank < NO_BANK && !this.isWatched(linAddr >>> 12)) {
       this.note(index, page);
       this.write[index] = host;
       this.read[index] = host;
+    } else {
+      this.noticedIndex = index;
+      this.noticedHost = host;
     }
     return host;
   }
@@ -467,7 +485,8 @@ export class Mmu {
     return this.cpu.cpl === 3;
   }
 
-  // ---- loads and stores that missed -------------------------------------------------------------------------------
+  // ---- loads and stores -------------------------------------------------------------------------------------------
+  // What is in the TLB may be loaded, or stored to, at once: nothing watches it, and nothing is derived from its bytes.
 
   /** Zero-extended; `cpu.fault` tells whether it failed. */
   load8(linAddr: number): number {
@@ -478,6 +497,12 @@ export class Mmu {
   }
 
   load16(linAddr: number): number {
+    const hit = this.read[(linAddr >>> 12) + this.bank];
+    if (hit !== 0 && (linAddr & 0xfff) <= 0xffe) return this.view.getUint16(hit | (linAddr & 0xfff), true);
+    return this.load16Missed(linAddr);
+  }
+
+  private load16Missed(linAddr: number): number {
     if (!this.isAligned(linAddr, 1)) return 0;
     if ((linAddr & 0xfff) > 0xffe) return this.loadAcross(linAddr, 2);
     const host = this.pageForRead(linAddr);
@@ -488,6 +513,12 @@ export class Mmu {
 
   /** Signed. */
   load32(linAddr: number): number {
+    const hit = this.read[(linAddr >>> 12) + this.bank];
+    if (hit !== 0 && (linAddr & 0xfff) <= 0xffc) return this.view.getInt32(hit | (linAddr & 0xfff), true);
+    return this.load32Missed(linAddr);
+  }
+
+  private load32Missed(linAddr: number): number {
     if (!this.isAligned(linAddr, 3)) return 0;
     if ((linAddr & 0xfff) > 0xffc) return this.loadAcross(linAddr, 4);
     const host = this.pageForRead(linAddr);
@@ -532,6 +563,12 @@ export class Mmu {
   }
 
   store32(linAddr: number, value: number): void {
+    const hit = this.write[(linAddr >>> 12) + this.bank];
+    if (hit !== 0 && (linAddr & 0xfff) <= 0xffc) this.view.setInt32(hit | (linAddr & 0xfff), value, true);
+    else this.store32Missed(linAddr, value);
+  }
+
+  private store32Missed(linAddr: number, value: number): void {
     if (!this.isAligned(linAddr, 3)) return;
     if ((linAddr & 0xfff) > 0xffc) {
       this.storeAcross(linAddr, value, 4);

@@ -22,7 +22,7 @@ const cut = (offset: number, size: number): number => (size === 2 ? offset & 0xf
 function jumpTo(cpu: Cpu, target: number): void {
   if (!isInCode(cpu, target)) return;
   cpu.nextEip = target;
-  cpu.leave = 1;
+  cpu.leaveBlock();
 }
 
 function callTo(cpu: Cpu, target: number, size: number): void {
@@ -30,7 +30,7 @@ function callTo(cpu: Cpu, target: number, size: number): void {
   cpu.push(size, cpu.nextEip);
   if (cpu.fault !== 0) return;
   cpu.nextEip = target;
-  cpu.leave = 1;
+  cpu.leaveBlock();
 }
 
 function jmpNear(cpu: Cpu, operands: number, displacement: number): void {
@@ -77,7 +77,7 @@ function retNear(cpu: Cpu, operands: number, release: number): void {
   if (cpu.fault !== 0 || !isInCode(cpu, target)) return;
   cpu.drop(size + (release & 0xffff));
   cpu.nextEip = target;
-  cpu.leave = 1;
+  cpu.leaveBlock();
 }
 
 export const NEAR_HELPERS = {

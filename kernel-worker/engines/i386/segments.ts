@@ -3,7 +3,7 @@
 // Loading segment registers (SDM vol. 2A MOV, POP, LDS; vol. 3A §3.4.3, §5.6, §20.1.1). In real mode a load changes selector and base
 // only, so a limit from protected mode stays ("unreal mode"); in virtual-8086 mode the whole hidden part is fixed. The hidden
 // parts lie in the CPU record and are written here and nowhere else.
-import type { Cpu } from './cpu.ts';
+import { type Cpu, LEAVE_RUN } from './cpu.ts';
 import { Descriptor, isNull, markAccessed, readDescriptor, refuse } from './descriptors.ts';
 import {
   type Helper,
@@ -97,7 +97,9 @@ export function loadSegment(cpu: Cpu, n: number, selector: number): void {
   }
   if (cpu.fault !== 0) return;
   cpu.updateMode();
-  cpu.leave = 1;
+  // Behind a load of SS comes an instruction that is not interrupted.
+  if (n === SS) cpu.leave = LEAVE_RUN;
+  else cpu.leaveBlock();
 }
 
 /** A stack segment for privilege `cpl`: what is wrong posts `vector`, but #SS if it is only not present. */
@@ -113,16 +115,20 @@ export function checkData(cpu: Cpu, data: Descriptor, cpl: number, vector: numbe
   return data.isPresent || refuse(cpu, SEGMENT_NOT_PRESENT, data);
 }
 
-/** Behind a return to an outer ring: registers that it may not see are made null (SDM vol. 2B RET). */
-export function dropInnerSegments(cpu: Cpu): void {
+/** Behind a return to an outer ring: registers that it may not see are made null (SDM vol. 2B RET). True if there was one. */
+export function dropInnerSegments(cpu: Cpu): boolean {
   const { r } = cpu;
+  let dropped = false;
   for (let n = 0; n < 6; n++) {
     if (n === CS || n === SS) continue;
     const attributes = r[SEGMENTS + n * 4 + 3];
     const conforming = ATTR_S | ATTR_CODE | ATTR_DC;
     if ((attributes & ATTR_NULL) !== 0 || (attributes & conforming) === conforming) continue;
-    if (cpu.cpl > ((attributes >>> 5) & 3)) setNull(cpu, n, 0);
+    if (cpu.cpl <= ((attributes >>> 5) & 3)) continue;
+    setNull(cpu, n, 0);
+    dropped = true;
   }
+  return dropped;
 }
 
 // ---- instructions ---------------------------------------------------------------------------------------------------

@@ -53,5 +53,5 @@ export function finish(cpu: Cpu, operands: number, total: number, done: number, 
   else cpu.r16[ECX * 2] -= done;
   if (cpu.fault !== 0 || !goesOn || done === total) return;
   cpu.nextEip = cpu.eip;
-  cpu.leave = 1;
+  cpu.leaveBlock();
 }

@@ -21,6 +21,10 @@ import { advance, atMost, elementsInPage, finish, offsetIn, repetitions, stepOf 
 const EAX = 0;
 const ESI = 6;
 const EDI = 7;
+const EFLAGS = 9;
+const DR7 = 59;
+const TF = 0x100;
+const DF = 0x400;
 const ES = 0;
 const PAGE = 4096;
 const USER_BANK = 1 << 20;
@@ -117,6 +121,14 @@ function movs(cpu: Cpu, operands: number): void {
   const total = repetitions(cpu, operands);
   if (total === 0) return;
   const size = sizeOf(operands);
+  if (isWholePage(cpu, operands, total * size) && cpu.mmu.aliasPage(cpu.r[EDI], cpu.r[ESI])) {
+    if (!cpu.paging) cpu.handOver.pageMoved(cpu.r[EDI], cpu.r[ESI]);
+    cpu.r[ESI] += PAGE;
+    cpu.r[EDI] += PAGE;
+    finish(cpu, operands, total, PAGE / size, true);
+    return;
+  }
+  if (cpu.fault !== 0) return;
   const step = stepOf(cpu, operands);
   const segment = segmentOf(operands);
   const source = offsetIn(cpu, operands, ESI);
@@ -149,13 +161,17 @@ function movs(cpu: Cpu, operands: number): void {
   finish(cpu, operands, total, done, true);
 }
 
+/** The part is a page at a page, upwards, in segments that do not matter: it can share its frame. */
+function isWholePage(cpu: Cpu, operands: number, bytes: number): boolean {
+  const { r } = cpu;
+  if (((r[ESI] | r[EDI]) & (PAGE - 1)) !== 0 || bytes < PAGE || (operands & ADDRESS32) === 0) return false;
+  if ((cpu.mode & FLAT_DATA) === 0 || FLAT_SEGMENT[segmentOf(operands)] === 0) return false;
+  return (r[EFLAGS] & (TF | DF)) === 0 && (r[DR7] & 0xff) === 0 && cpu.aliasesPages;
+}
+
 /** True if the part was copied; false with a fault posted, or without one where there is no memory. */
 function copyPart(cpu: Cpu, sourceLin: number, targetLin: number, bytes: number, size: number, step: number): boolean {
   const { mmu } = cpu;
-  if (bytes === PAGE && step > 0 && cpu.board.options.relocation !== 'copy') {
-    if (mmu.aliasPage(targetLin, sourceLin)) return true;
-    if (cpu.fault !== 0) return false;
-  }
   if (mmu.pageForRead(sourceLin) === 0) return false;
   const to = mmu.pageForWrite(targetLin);
   if (to === 0) return false;

@@ -12,7 +12,7 @@ export const DATA_SUPERVISOR = 0x43000;
 export const DATA_ALIAS = 0x44000;
 export const DATA_HIGH = 0xbffff000;
 export const BATCH = 0x200000;
-export const RESULTS = 0xf00000;
+const RESULTS = 0xf00000;
 export const CODE_BYTES = 0x80;
 export const PATCH_BYTES = 0x100;
 export const PAGE_BYTES = 0x1000;
@@ -62,15 +62,16 @@ export interface CaseResult {
 export function encodeBatch(cases: readonly MachineCase[], dataPage: Uint8Array, first: number): Uint8Array {
   const bytes = new Uint8Array(CASES + cases.length * CASE_BYTES);
   const view = new DataView(bytes.buffer);
-  [MAGIC, cases.length, first, RESULTS, 0].forEach((word, i) => view.setUint32(i * 4, word, true));
+  const header = [MAGIC, cases.length, first, RESULTS, 0];
+  for (const [i, word] of header.entries()) view.setUint32(i * 4, word, true);
   bytes.set(dataPage, 0x1000);
-  cases.forEach((one, i) => encodeCase(one, bytes, view, CASES + i * CASE_BYTES));
+  for (const [i, one] of cases.entries()) encodeCase(one, bytes, view, CASES + i * CASE_BYTES);
   return bytes;
 }
 
 function encodeCase(one: MachineCase, bytes: Uint8Array, view: DataView, at: number): void {
   const words = [one.kind, one.cr0, one.eip, one.eflags, ...one.general, ...one.segments, one.codeAddress, one.cr4];
-  [...words, one.patchOffset].forEach((word, i) => view.setUint32(at + i * 4, word >>> 0, true));
+  for (const [i, word] of [...words, one.patchOffset].entries()) view.setUint32(at + i * 4, word >>> 0, true);
   bytes.fill(0xcc, at + 0x80, at + 0x80 + CODE_BYTES);
   bytes.set(one.code, at + 0x80);
   bytes.set(one.fpu, at + 0x100);

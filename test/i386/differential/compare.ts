@@ -41,7 +41,7 @@ export function boundaryOf(one: Case, result: CaseResult): Boundary | undefined 
 }
 
 /** The status flags to compare. */
-export function definedFlags(one: Case, result: CaseResult): number {
+function definedFlags(one: Case, result: CaseResult): number {
   const boundary = boundaryOf(one, result);
   if (!boundary || result.vector === DE) return ~STATUS;
   return ~boundary.undefinedFlags;
@@ -57,14 +57,14 @@ export function differences(one: Case, left: CaseResult, right: CaseResult): Dif
   check('errorCode', left.errorCode, right.errorCode);
   const flags = definedFlags(one, left) & definedFlags(one, right);
   checkBits('eflags', left.eflags & flags, right.eflags & flags, FLAGS, check);
-  GENERAL.forEach((name, i) => check(name, left.general[i]!, right.general[i]!));
-  SEGMENTS.forEach((name, i) => check(name, left.segments[i]!, right.segments[i]!));
+  for (const [i, name] of GENERAL.entries()) check(name, left.general[i]!, right.general[i]!);
+  for (const [i, name] of SEGMENTS.entries()) check(name, left.segments[i]!, right.segments[i]!);
   check('cr2', left.cr2, right.cr2);
   check('cr0', left.cr0, right.cr0);
   check('dr6', left.dr6, right.dr6);
   // What a translation that ends in a fault has marked as accessed or dirty is left to the processor (SDM vol. 3A §4.8).
   const kept = left.vector === PF && right.vector === PF ? ~(ACCESSED | DIRTY) : ~0;
-  left.pages.forEach((entry, i) => check(`page entry ${i}`, entry & kept, right.pages[i]! & kept));
+  for (const [i, entry] of left.pages.entries()) check(`page entry ${i}`, entry & kept, right.pages[i]! & kept);
   compareFpu(one, left, right, check);
   compareBytes('gdt', left.gdt, right.gdt, [], check);
   compareBytes('data', left.data, right.data, boundaryOf(one, left)?.undefinedBytes ?? [], check);

@@ -41,7 +41,7 @@ function fpuImage(control: number, status: number, depth: number, value: () => U
 }
 
 /** A number of the extended format; now and then one of the encodings that no operation makes. */
-export function random80(below: Below): Uint8Array {
+function random80(below: Below): Uint8Array {
   const bytes = new Uint8Array(10);
   const view = new DataView(bytes.buffer);
   const sign = below(2) << 15;

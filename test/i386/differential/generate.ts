@@ -86,7 +86,10 @@ const FLOATING: readonly (readonly [number, Generator])[] = [
 function choose(s: Sequence, from: readonly (readonly [number, Generator])[]): void {
   let choice = s.below(from.reduce((sum, [weight]) => sum + weight, 0));
   for (const [weight, generator] of from) {
-    if (choice < weight) return generator(s);
+    if (choice < weight) {
+      generator(s);
+      return;
+    }
     choice -= weight;
   }
 }

@@ -6,13 +6,19 @@
 import { type CaseResult, DATA_SUPERVISOR, PAGE_BYTES } from './batch-layout.ts';
 import type { Difference } from './compare.ts';
 import type { Case } from './generate.ts';
-import type { Known } from './known/conditions.ts';
+import { faultedAt, type Known } from './known/conditions.ts';
 import { KNOWN_INTEGER } from './known/integer.ts';
 import { KNOWN_X87 } from './known/x87.ts';
 
 const KNOWN: readonly Known[] = [
   ...KNOWN_INTEGER,
   ...KNOWN_X87,
+  {
+    who: 'hardware',
+    what: 'of an operand of ten bytes the first eight are stored before the last two fault',
+    manual: 'SDM vol. 3A §6.5: that a fault can be restarted does not ask that nothing was stored',
+    explains: (one, own, _other, { field }) => field.startsWith('data') && faultedAt(one, own, /^(fst|fbstp)$/),
+  },
   {
     who: 'hardware',
     what: 'control registers, tables and pages of supervisors are not for processes to see',

@@ -55,32 +55,34 @@ export const MODES: readonly Mode[] = [
 interface Segment {
   readonly base: number;
   readonly writable: boolean;
+  /** Limit 64 KiB instead of 4 GiB. */
+  readonly small: boolean;
 }
 
 const DESCRIPTORS = new Map<number, Segment>([
-  [0x10, { base: 0, writable: true }],
-  [0x20, { base: 0, writable: false }],
-  [0x28, { base: 0, writable: true }],
-  [0x40, { base: 0, writable: true }],
-  [0x48, { base: DATA, writable: true }],
-  [0x50, { base: DATA, writable: true }],
-  [0x68, { base: 0, writable: true }],
-  [0x70, { base: DATA, writable: true }],
-  [0x78, { base: DATA, writable: true }],
-  [0x80, { base: 0, writable: false }],
-  [0x04, { base: 0, writable: true }],
-  [0x0c, { base: DATA, writable: true }],
-  [0x30, { base: 0, writable: false }],
-  [0x38, { base: CODE, writable: false }],
-  [0x58, { base: 0, writable: false }],
-  [0x60, { base: CODE, writable: false }],
+  [0x10, { base: 0, writable: true, small: false }],
+  [0x20, { base: 0, writable: false, small: false }],
+  [0x28, { base: 0, writable: true, small: false }],
+  [0x40, { base: 0, writable: true, small: false }],
+  [0x48, { base: DATA, writable: true, small: true }],
+  [0x50, { base: DATA, writable: true, small: false }],
+  [0x68, { base: 0, writable: true, small: false }],
+  [0x70, { base: DATA, writable: true, small: true }],
+  [0x78, { base: DATA, writable: true, small: false }],
+  [0x80, { base: 0, writable: false, small: false }],
+  [0x04, { base: 0, writable: true, small: false }],
+  [0x0c, { base: DATA, writable: true, small: false }],
+  [0x30, { base: 0, writable: false, small: false }],
+  [0x38, { base: CODE, writable: false, small: true }],
+  [0x58, { base: 0, writable: false, small: false }],
+  [0x60, { base: CODE, writable: false, small: true }],
 ]);
 
 /** The segment that `selector` gives in `mode`; undefined if a load of it faults or its memory is not for operands. */
 export function segmentOf(mode: Mode, selector: number): Segment | undefined {
   if (mode.virtual8086 || mode.kind === KIND.real) {
     const base = selector << 4;
-    return Math.abs(base - DATA) < 0x1000 ? { base, writable: true } : undefined;
+    return Math.abs(base - DATA) < 0x1000 ? { base, writable: true, small: true } : undefined;
   }
   return DESCRIPTORS.get(selector & 0xfffc);
 }

@@ -15,10 +15,9 @@ export interface Operand {
   encode(reg: number): number[];
 }
 
-export type Access = 'read' | 'write';
+type Access = 'read' | 'write';
 
-const SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
-const ES = 0;
+export const SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 const CS = 1;
 const SS = 2;
 const DS = 3;
@@ -53,6 +52,7 @@ function chooseLinear(s: Sequence, bytes: number): number {
 /** A memory operand of `bytes` bytes; `linear` if it must be at a certain place. */
 export function memoryOperand(s: Sequence, bytes: number, access: Access, linear?: number): Operand {
   for (;;) {
+    s.tag = '';
     const target = linear ?? chooseLinear(s, bytes);
     const addressBits = s.chance(85) ? s.mode.bits : 48 - s.mode.bits;
     const found = addressBits === 32 ? tryAddress32(s, target, bytes, access) : tryAddress16(s, target, bytes, access);
@@ -74,7 +74,7 @@ function offsetIn(s: Sequence, segment: number, linear: number, bytes: number, a
   if (!found || (access === 'write' && !found.writable && segment !== CS)) return undefined;
   if (segment === CS && access === 'write' && !(s.mode.ring3 && s.chance(2))) return undefined;
   const offset = (linear - found.base) >>> 0;
-  const small = s.mode.kind === 0 || s.mode.virtual8086 || [0x48, 0x70, 0x38, 0x60].includes(selector! & 0xfffc);
+  const { small } = found;
   // What wraps around 4 GiB may or may not fault (SDM vol. 3A §5.3).
   if (offset + bytes > (small ? 0xffff : 2 ** 32)) return undefined;
   if (segment === CS && access === 'write' && !s.mode.virtual8086) s.tag = 'cs write ';
@@ -139,6 +139,3 @@ function tryAddress16(s: Sequence, linear: number, bytes: number, access: Access
   const tail = mod === 0 ? [] : little(displacement, mod * 8);
   return { ...all, encode: (reg) => [(mod << 6) | (reg << 3) | rm, ...tail] };
 }
-
-export const SEGMENT_PREFIX_OF = SEGMENT_PREFIXES;
-export { DS, ES, SS };

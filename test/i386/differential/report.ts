@@ -9,12 +9,12 @@ import type { Case } from './generate.ts';
 const GENERAL = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
 
-export function hex(value: number): string {
+function hex(value: number): string {
   return (value >>> 0).toString(16);
 }
 
 /** The instructions of a case, one a line, with EIP and bytes. */
-export function disassemble(one: Case): string[] {
+function disassemble(one: Case): string[] {
   const end = one.boundaries.at(-1)!.offset + 2;
   const decoder = new Decoder(one.mode.bits, one.code.subarray(0, end), 0);
   const formatter = new Formatter(FormatterSyntax.Nasm);

@@ -3,7 +3,7 @@
 // Generators of instructions that move data or flags and of string instructions.
 import { DATA } from '../batch-layout.ts';
 import { segmentOf } from '../modes.ts';
-import { anyOperand, memoryOperand, registerOperand } from '../operand.ts';
+import { anyOperand, memoryOperand, registerOperand, SEGMENT_PREFIXES } from '../operand.ts';
 import { CF, little, OF, PF, type Sequence, SF, type Size, STATUS, ZF } from '../sequence.ts';
 import { lock } from './arithmetic.ts';
 
@@ -160,7 +160,6 @@ const STRINGS = [
   { name: 'lods', opcode: 0xac, source: true, target: undefined },
   { name: 'scas', opcode: 0xae, source: false, target: 'read' },
 ] as const;
-const SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 
 /** A place for a string in a segment; near the end of the page now and then, where pages are. */
 function stringOffset(s: Sequence, segment: number, write: boolean): number | undefined {
@@ -171,7 +170,8 @@ function stringOffset(s: Sequence, segment: number, write: boolean): number | un
   const linear = atEdge ? s.pick([DATA + 0xfe0, DATA]) + s.below(32) : DATA + 0x440 + s.below(0x80);
   const offset = (linear - found.base) >>> 0;
   // Below zero lies the other end of the segment, where limits differ.
-  return (s.mode.bits === 16 && offset > 0xff00) || offset < 0x20 ? undefined : offset;
+  const small = s.mode.bits === 16 || found.small;
+  return (small && offset > 0xff00) || offset < 0x20 ? undefined : offset;
 }
 
 export function string(s: Sequence): void {

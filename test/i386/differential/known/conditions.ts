@@ -45,12 +45,43 @@ export function reached(one: Case, result: CaseResult, names: RegExp): boolean {
 
 /** A status word that differs may have been stored. */
 export function isStatusInMemory(one: Case, own: CaseResult, field: string): boolean {
-  return /^(e..$|data)/.test(field) && reached(one, own, /^(fnstsw|fnstenv|fnsave)$/);
+  return /^(e..$|data|eflags)/.test(field) && reached(one, own, /^(fnstsw|fnstenv|fnsave)$/);
 }
 
 /** Fields that a result of the x87 can reach. */
 export function isFloatResult(field: string): boolean {
-  return /^(st\d|fsw|ftw|data|e..$|eflags (CF|PF|ZF))/.test(field);
+  return /^(st\d|fsw|ftw|data|e..$|eflags (CF|PF|ZF|SF))/.test(field);
+}
+
+/** Bytes of each format, and where its exponent lies: first bit above the fraction, bits. */
+const FORMATS = [
+  { bytes: 4, fraction: 23, exponent: 8 },
+  { bytes: 8, fraction: 52, exponent: 11 },
+  { bytes: 10, fraction: 64, exponent: 15 },
+];
+
+function isNanAt(bytes: Uint8Array, at: number, format: (typeof FORMATS)[number]): boolean {
+  if (at < 0 || at + format.bytes > bytes.length) return false;
+  const value = bytes.subarray(at, at + format.bytes).reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  const exponent = BigInt.asUintN(format.exponent, value >> BigInt(format.fraction));
+  const fraction = BigInt.asUintN(format.bytes === 10 ? 63 : format.fraction, value);
+  return exponent === (1n << BigInt(format.exponent)) - 1n && fraction !== 0n;
+}
+
+/** Whether both machines have a NaN in the register, or in memory about the doubleword, that a field names. */
+export function bothNan(own: CaseResult, other: CaseResult, field: string): boolean {
+  const register = /^st(\d)/.exec(field);
+  if (register) {
+    const at = 28 + 10 * Number(register[1]);
+    return isNanAt(own.fpu, at, FORMATS[2]!) && isNanAt(other.fpu, at, FORMATS[2]!);
+  }
+  if (!field.startsWith('data+')) return false;
+  const offset = Number.parseInt(field.slice(5), 16);
+  return FORMATS.some((format) =>
+    Array.from({ length: format.bytes + 3 }, (_, i) => offset + 3 - i).some(
+      (at) => isNanAt(own.data, at, format) && isNanAt(other.data, at, format),
+    ),
+  );
 }
 
 /** Whether an FSAVE image asks for less than 64 bits of precision. */

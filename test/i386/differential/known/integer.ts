@@ -18,14 +18,16 @@ export const KNOWN_INTEGER: readonly Known[] = [
     what: 'IRET to an outer ring leaves the accessed bit of the SS descriptor clear',
     manual: loadsSetAccessed,
     explains: (one, own, _other, { field, left, right }) =>
-      (left ^ right) === ACCESSED && (field.startsWith('gdt+') || reached(one, own, /^lar$/)),
+      ((left ^ right) === ACCESSED && field.startsWith('gdt+')) ||
+      (/^(e..$|data)/.test(field) && reached(one, own, /^lar$/)),
   },
   {
     who: 'v86',
     what: 'the accessed bit of a code segment is not set',
     manual: loadsSetAccessed,
     explains: (one, own, _other, { field, left, right }) =>
-      (left ^ right) === ACCESSED && (field.startsWith('gdt+') || reached(one, own, /^lar$/)),
+      ((left ^ right) === ACCESSED && field.startsWith('gdt+')) ||
+      (/^(e..$|data)/.test(field) && reached(one, own, /^lar$/)),
   },
   {
     who: 'qemu',
@@ -87,18 +89,25 @@ export const KNOWN_INTEGER: readonly Known[] = [
     what: 'ARPL writes an operand that it does not change',
     manual: 'SDM vol. 2A ARPL: if the RPL of the destination is not lower, no change is made to the destination',
     explains: (one, own, other, { field }) =>
-      (field.startsWith('page entry') && reached(one, own, /^arpl$/)) ||
-      (faultedAt(one, own, /^arpl$/) && (field === 'errorCode' || stoppedAt(one, other) !== 'arpl')),
+      (field.startsWith('page entry') && reached(one, own, /arpl$/)) ||
+      (faultedAt(one, own, /arpl$/) && (field === 'errorCode' || !stoppedAt(one, other).endsWith('arpl'))),
   }),
   ...both({
     what: 'SGDT and SIDT write the limit before they find that the base cannot be written',
     manual: faultsLeaveState,
     explains: (one, own, _other, { field }) => /^(data|cr2)/.test(field) && faultedAt(one, own, /^(sgdt|sidt)$/),
   }),
+  {
+    who: 'qemu',
+    what: 'far calls push as the supervisor',
+    manual: 'SDM vol. 3A §4.6: accesses at CPL 3 that are not to system tables are user-mode accesses',
+    explains: (one, own, _other, { field }) => field === 'errorCode' && faultedAt(one, own, /^call far$/),
+  },
   ...both({
     what: 'the parts of a store that faults are touched in another order, or some are stored',
-    manual: 'SDM vol. 2B PUSHA: EAX is pushed first; vol. 2A FBSTP: ten bytes from the address of the operand',
-    explains: (one, own, _other, { field }) => /^(cr2|data)/.test(field) && faultedAt(one, own, /^(pusha|fbstp)$/),
+    manual: 'SDM vol. 2A CALL: CS is pushed first; vol. 2B PUSHA: EAX first; vol. 2A FBSTP: ten bytes upwards',
+    explains: (one, own, _other, { field }) =>
+      /^(cr2|data)/.test(field) && faultedAt(one, own, /^(pusha|fst|fbstp|call far)$/),
   }),
   {
     who: 'v86',

@@ -3,6 +3,8 @@
 // Known deviations of qemu and v86 in x87 instructions. Most of what the manual says here was checked on a processor as well
 // (run-hardware.ts).
 import {
+  both,
+  bothNan,
   faultedAt,
   hasLowPrecision,
   hasUnmasked,
@@ -44,6 +46,17 @@ export const KNOWN_X87: readonly Known[] = [
     manual: 'SDM vol. 2A FPREM: C0, C3 and C1 are the quotient; the processor leaves them if there is none',
     explains: (one, own, _other, { field }) => /^fsw C/.test(field) && reached(one, own, /^fprem/),
   },
+  ...both({
+    what: 'of a signaling and a quiet NaN the result is the signaling one, made quiet',
+    manual: 'SDM vol. 1 table 4-7: SNaN and QNaN give, on the x87, the QNaN operand',
+    explains: (one, own, other, { field }) => reached(one, own, /^f/) && bothNan(own, other, field),
+  }),
+  {
+    who: 'qemu',
+    what: 'FSCALE gives the wrong NaN of two, and takes denormal and unsupported numbers for others',
+    manual: 'SDM vol. 1 table 4-7: the NaN with the larger significand; §8.2.2: unsupported encodings are invalid',
+    explains: (one, own, _other, { field }) => isFloatResult(field) && reached(one, own, /^fscale$/),
+  },
   {
     who: 'qemu',
     what: 'an x87 store that faults has set exception flags',
@@ -55,7 +68,9 @@ export const KNOWN_X87: readonly Known[] = [
     what: 'loads, FRNDINT and others round to the precision of the control word, and some results are rounded twice',
     manual:
       'SDM vol. 1 §8.1.5.2: the precision-control bits affect only FADD, FSUB, FMUL, FDIV, their forms, and FSQRT',
-    explains: (one, own, _other, { field }) => [one.fpu, own.fpu].some(hasLowPrecision) && isFloatResult(field),
+    explains: (one, own, _other, { field }) =>
+      isFloatResult(field) &&
+      ([one.fpu, own.fpu].some(hasLowPrecision) || reached(one, own, /^(fldcw|fldenv|frstor)$/)),
   },
   {
     who: 'qemu',
@@ -102,6 +117,9 @@ export const KNOWN_X87: readonly Known[] = [
     who: 'v86',
     what: 'unsupported encodings are computed with as if they were numbers',
     manual: 'SDM vol. 1 §8.2.2: they signal an invalid operation',
-    explains: (one, own, _other, { field }) => isFloatResult(field) && reached(one, own, /^f/) && hasUnsupported(one),
+    explains: (one, own, _other, { field }) =>
+      hasUnsupported(one) &&
+      ((isFloatResult(field) && reached(one, own, /^f/)) ||
+        (reached(one, own, /^fu?comi$/) && reached(one, own, READS_FLAGS))),
   },
 ];

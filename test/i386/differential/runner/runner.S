@@ -132,10 +132,10 @@ next_case:
 	movl %eax, code_far + 4
 
 	movl $1, BATCH_RUNNING
+	movl $PAGE_DIRECTORY, %eax
+	movl %eax, %cr3			/* also where paging is off: cases read it */
 	cmpl $1, case_copy + CASE_KIND
 	jb enter_real
-	movl $PAGE_DIRECTORY, %eax
-	movl %eax, %cr3
 	movl case_copy + CASE_CR4, %eax
 	movl %eax, %cr4
 	movl case_copy + CASE_CR0, %eax

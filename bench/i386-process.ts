@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// A process that runs one of the programs of i386-code.ts, on kjump's engine or on the npm package v86: each starts with nothing
+// compiled, and v86 keeps timers and has no end of its own. Arguments: `own` or `v86`, the program's name, its count, and the
+// marks to wait for. The answer is a `ProgramRun` for the parent.
+import { fileURLToPath } from 'node:url';
+import { V86 } from 'v86';
+import { type ProgramName, type ProgramRun, programWithCount, runProgram } from './i386-programs.ts';
+
+/** What the package's types leave out. */
+interface Internals {
+  readonly v86: {
+    readonly cpu: {
+      readonly io: { register_write(port: number, device: object, write8: (value: number) => void): void };
+    };
+  };
+}
+
+const MARK_PORT = 0xf4;
+const MEGABYTE = 1 << 20;
+
+async function runOnV86(name: ProgramName, count: number, marks: number): Promise<ProgramRun> {
+  const rom = programWithCount(name, count);
+  const emulator = new V86({
+    wasm_path: fileURLToPath(new URL('v86.wasm', import.meta.resolve('v86'))),
+    bios: { buffer: rom.buffer as ArrayBuffer },
+    memory_size: 64 * MEGABYTE,
+    vga_memory_size: MEGABYTE,
+    autostart: false,
+    disable_speaker: true,
+    disable_keyboard: true,
+    disable_mouse: true,
+  });
+  await new Promise<void>((resolve) => emulator.add_listener('emulator-loaded', () => resolve()));
+  const intervals: number[] = [];
+  const counts: number[] = [];
+  return new Promise((resolve) => {
+    let last = 0;
+    (emulator as unknown as Internals).v86.cpu.io.register_write(MARK_PORT, emulator, () => {
+      const now = performance.now();
+      if (last !== 0) intervals.push(now - last);
+      counts.push(emulator.get_instruction_counter());
+      last = now;
+      if (intervals.length === marks) resolve({ intervals, instructions: (counts.at(-1)! - counts.at(-2)!) >>> 0 });
+    });
+    void emulator.run();
+  });
+}
+
+const [machine, name, count, marks] = process.argv.slice(2);
+const run = machine === 'own' ? runProgram : runOnV86;
+Promise.resolve(run(name as ProgramName, Number(count), Number(marks))).then(
+  (answer) => process.send!(answer, () => process.exit(0)),
+  (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+);

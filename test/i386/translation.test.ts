@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//
+// What follows from page tables is never older than they are: a store to a table counts for the next instruction, whatever the TLB
+// and the decoded code hold. And what leaves a block without leaving the run: flags, traps and interrupts stay exact.
+import { describe, expect, test } from 'vitest';
+import { CPU } from '../../shared/layout/cpu-state.ts';
+import { Pc, REGISTER } from './pc.ts';
+
+const CODE = 0x1000;
+const DIRECTORY = 0x10000;
+const TABLE = 0x11000;
+const OTHER_TABLE = 0x12000;
+const HLT = 0xf4;
+
+const le32 = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
+const loadEax = (at: number): number[] => [0xa1, ...le32(at)];
+const loadEbx = (at: number): number[] => [0x8b, 0x1d, ...le32(at)];
+const store = (at: number, value: number): number[] => [0xc7, 0x05, ...le32(at), ...le32(value)];
+
+/** A PC whose first 4 MiB are mapped one to one; the last directory entry maps the directory itself. */
+function pagedPc(...code: number[][]): Pc {
+  const pc = new Pc();
+  const { memory } = pc.parts;
+  for (let page = 0; page < 1024; page++) memory.write32(TABLE + 4 * page, (page << 12) | 3);
+  memory.write32(DIRECTORY, TABLE | 3);
+  memory.write32(DIRECTORY + 4 * 1023, DIRECTORY | 3);
+  pc.write(CODE, [...code.flat(), HLT]).flat(CODE);
+  pc.r[CPU.cr3 / 4] = DIRECTORY;
+  pc.r[CPU.cr0 / 4] = 0x80000011 | 0;
+  pc.engine.invalidate();
+  return pc;
+}
+
+describe('A store to a page table that translations were read from', () => {
+  test('moves the page that its entry maps, and no other', () => {
+    const pc = pagedPc(
+      loadEax(0x5000),
+      loadEax(0x7000),
+      store(TABLE + 4 * 5, 0x6003),
+      loadEbx(0x5000),
+      loadEax(0x7000),
+    );
+    pc.write(0x5000, [5]).write(0x6000, [6]).write(0x7000, [7]).run(6);
+    expect([pc.r[REGISTER.ebx], pc.r[REGISTER.eax]]).toEqual([6, 7]);
+  });
+
+  test('moves the code under way', () => {
+    const remap = store(TABLE + 4, 0x2003);
+    const pc = pagedPc(remap, [0xb8, ...le32(1)]);
+    pc.write(0x2000 + remap.length, [0xb8, ...le32(2), HLT]).run(3);
+    expect(pc.r[REGISTER.eax]).toBe(2);
+  });
+
+  test('is seen through a directory that is its own page table', () => {
+    const pc = pagedPc(loadEax(0x405000), store(0xfffff004 | 0, OTHER_TABLE | 3), loadEbx(0x405000));
+    const { memory } = pc.parts;
+    memory.write32(DIRECTORY + 4, TABLE | 3);
+    memory.write32(OTHER_TABLE + 4 * 5, 0x6003);
+    pc.write(0x5000, [5]).write(0x6000, [6]).run(4);
+    expect([pc.r[REGISTER.eax], pc.r[REGISTER.ebx]]).toEqual([5, 6]);
+  });
+
+  test('that clears the accessed bit lets the next access set it again', () => {
+    const pc = pagedPc(loadEax(0x5000), store(TABLE + 4 * 5, 0x5003), loadEbx(0x5000));
+    pc.run(4);
+    expect(pc.parts.memory.read32(TABLE + 4 * 5)).toBe(0x5023);
+  });
+
+  test('that is four bytes at an odd address changes both entries', () => {
+    const pc = pagedPc(
+      loadEax(0x5000),
+      loadEbx(0x6000),
+      store(TABLE + 4 * 5 + 1, 0x03000070),
+      loadEax(0x5000),
+      loadEbx(0x6000),
+    );
+    pc.write(0x7000, [7]).write(0x0, [9]).write(0x5000, [5]).write(0x6000, [6]);
+    pc.run(6);
+    // Entry 5 becomes 0x7003 with A, entry 6 keeps its upper bytes: 0x6003.
+    expect([pc.r[REGISTER.eax], pc.r[REGISTER.ebx]]).toEqual([7, 6]);
+  });
+});
+
+describe('Between two instructions of one run', () => {
+  /** Real-mode code at 0:1000 with a handler at 0:2000 for a vector. */
+  function realPc(vector: number, code: number[]): Pc {
+    const pc = new Pc();
+    pc.write(vector * 4, [0x00, 0x20, 0, 0])
+      .write(0x2000, [HLT])
+      .write(CODE, code)
+      .real(0, CODE);
+    pc.r[REGISTER.esp] = 0x8000;
+    return pc;
+  }
+
+  test('a data breakpoint traps behind the very instruction that stores', () => {
+    const pc = realPc(1, [0xa3, 0x00, 0x50, 0x41, 0x41, 0x41]);
+    pc.r[CPU.dr / 4] = 0x5000;
+    pc.r[CPU.dr / 4 + 7] = 0xd0402;
+    pc.engine.invalidate();
+    pc.run(8);
+    expect([pc.r[REGISTER.ecx], pc.parts.memory.read16(0x7ffa)]).toEqual([0, CODE + 3]);
+  });
+
+  test('POPF that sets TF traps behind the instruction after it', () => {
+    const pc = realPc(1, [0x68, 0x02, 0x01, 0x9d, 0x41, 0x41, 0x41]);
+    pc.run(8);
+    expect([pc.r[REGISTER.ecx], pc.parts.memory.read16(0x7ffa)]).toEqual([1, CODE + 5]);
+  });
+
+  test('POPF that sets IF lets an interrupt in that waits', () => {
+    const pc = realPc(0x20, [0x68, 0x02, 0x02, 0x9d, 0x41, 0x41, 0x41]);
+    for (const [port, value] of [
+      [0x20, 0x11],
+      [0x21, 0x20],
+      [0x21, 4],
+      [0x21, 1],
+      [0x21, 0xfe],
+    ]) {
+      pc.board.bus.write8(port, value);
+    }
+    pc.board.pic.setLine(0, true);
+    pc.run(8);
+    expect([pc.r[REGISTER.ecx], pc.parts.memory.read16(0x7ffa)]).toEqual([0, CODE + 4]);
+  });
+});
