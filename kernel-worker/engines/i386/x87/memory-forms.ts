@@ -15,8 +15,8 @@ import {
   widen32,
   widen64,
 } from './convert.ts';
-import { IE, OE, UE, ZERO } from './float80.ts';
-import { operandAddress, storeAddress } from './operand.ts';
+import { DE, IE, OE, UE, ZE, ZERO } from './float80.ts';
+import { canStore, operandAddress } from './operand.ts';
 import { compareTop, operateWithMemory, pushResult } from './operations.ts';
 import type { Fpu } from './stack.ts';
 
@@ -106,9 +106,8 @@ export function storeMemory(
   const { env, a } = fpu;
   const { mmu } = cpu;
   const size = BYTES[format];
-  const linAddr = storeAddress(cpu, operands, size, ALIGNMENTS[format], size === 10 ? 2 : Math.min(size, 4));
+  const linAddr = operandAddress(cpu, operands, size, ALIGNMENTS[format], true);
   if (cpu.fault !== 0) return;
-  fpu.note(cpu, operands, immediate);
   let top = 0;
   const isEmpty = fpu.isEmpty(0);
   if (isEmpty) {
@@ -135,8 +134,13 @@ export function storeMemory(
     else toInteger(env, a, bits);
   }
   const isRefused = (env.flags & ~env.control & (OE | UE)) !== 0;
+  const isStored = !isRefused && (env.flags & ~env.control & (IE | DE | ZE)) === 0;
+  // Without a result nothing is stored, and what the page would say to that is never asked.
+  if (isStored && !canStore(cpu, linAddr, size, size === 10 ? 2 : Math.min(size, 4))) return;
+  fpu.note(cpu, operands, immediate);
   if (isRefused) env.up = 0;
-  if (!fpu.settle() || isRefused) return;
+  fpu.settle();
+  if (!isStored) return;
   if (size === 2) mmu.store16(linAddr, env.low & 0xffff);
   else mmu.store32(linAddr, env.low);
   if (size >= 8) mmu.store32((linAddr + 4) | 0, env.high);
