@@ -329,6 +329,15 @@ describe('what comes after the end of a kernel', () => {
     expect(performance.now() - started).toBeGreaterThan(50);
   });
 
+  test('what a program has in a shared window is there for everybody as soon as it is loaded', async () => {
+    const path = join(folder, 'shared.bin');
+    await writeFile(path, Uint8Array.from([0x12, 0x34]));
+    await using machine = await createMachine({ memory: '4M' });
+    const a = await machine.boot(guest('counter'), { name: 'A', window: ['2M', '3M'] });
+    await machine.load(path, { name: 'shared', at: '4K', entry: '1M', window: ['1M', '2M'], shared: [[0, '64K']] });
+    expect([...(await a.read(0x1000, 2))]).toEqual([0x12, 0x34]);
+  });
+
   test('machine code runs in its window, and a store outside stops it with the address', async () => {
     const path = join(folder, 'flat.bin');
     // mov dword [0x100800], 0x12345678; jmp to itself
