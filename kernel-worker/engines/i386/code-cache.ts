@@ -233,7 +233,7 @@ export class CodeCache implements ByteSource {
       generations[frame] = (generations[frame] + 1) | 0;
       granules[frame * 2] = 0;
       granules[frame * 2 + 1] = 0;
-      this.cpu.mmu.codeAppeared(frame);
+      this.cpu.mmu.tlb.codeAppeared(frame);
     }
     const last = (end - 1) >>> GRANULE_SHIFT;
     for (let granule = start >>> GRANULE_SHIFT; granule <= last; granule++) {

@@ -4,7 +4,7 @@
 // bits of CR4 exist follows from CPUID: a bit of a feature that is not there is reserved, and setting it #GP(0).
 import type { Cpu } from './cpu.ts';
 import { isRing0 } from './descriptor-tables.ts';
-import { type Helper, isMemory, offsetOf, regOf, rmOf, segmentOf } from './operands.ts';
+import { type Helper, isMemory, regOf, rmOf } from './operands.ts';
 import { attributeSize, readRm16, writeSelector } from './segments.ts';
 
 const CR0 = 48;
@@ -150,10 +150,8 @@ function clts(cpu: Cpu): void {
 
 function invlpg(cpu: Cpu, operands: number): void {
   if (!isMemory(operands)) cpu.raise(INVALID_OPCODE, -1);
-  else if (isRing0(cpu)) {
-    cpu.mmu.flushPage((cpu.segmentBase(segmentOf(operands)) + offsetOf(cpu)) | 0);
-    cpu.leave = 1;
-  }
+  // Nothing is left to invalidate: the store that changed the table has done it (tlb.ts).
+  else isRing0(cpu);
 }
 
 // ---- DR0 to DR7 -----------------------------------------------------------------------------------------------------
