@@ -5,6 +5,9 @@
 import { assert } from '../shared/errors.ts';
 import { BUS, BUS_PORTS, BUS_STATE } from '../shared/layout/bus-state.ts';
 
+/** Virtual time of one port access: an ISA bus cycle takes about a microsecond. */
+export const PORT_TICKS = 1000;
+
 /**
  * What a device does at its ports. A byte handler also serves wider accesses, byte by byte, each byte at its own port. An
  * access that finds no handler of its width and none to compose it from is unclaimed.

@@ -190,7 +190,7 @@ Examples:
   kjump tour
   kjump run examples/cooperative.ts --json
   kjump boot kernel.ts -m 16M --steps 1000 --save here.kjump
-  kjump boot bzImage --initrd rootfs.cpio.gz --append console=ttyS0 --serial stdio
+  kjump boot bzImage --initrd root.gz --append console=ttyS0 --serial stdio
   kjump boot kernel-a.elf --cmdline mode=jump --module kernel-b.elf=mode=answer
   kjump inspect here.kjump
   kjump resume here.kjump --steps 1000`;

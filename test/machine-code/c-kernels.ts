@@ -4,6 +4,7 @@
 // recorder's record.
 import { fileURLToPath } from 'node:url';
 import { CHAIN_START, chainStep, STATUS_MAGIC } from '../../examples/guests/status.ts';
+import { StatusPage } from '../../examples/well-being.ts';
 import {
   createMachine,
   type Kernel,
@@ -22,7 +23,7 @@ export const RESULTS = 0x7000;
 /** Exit status of a kernel that found everything well: (0 << 1) | 1 through port 0xF4. */
 export const ALL_WELL = 1;
 
-const KERNEL_AT: Readonly<Record<string, number>> = { a: 0x100000, b: 0x100000, c: 0x800000 };
+const KERNEL_AT = { a: StatusPage.kernelA, b: StatusPage.kernelB, c: StatusPage.kernelC } as const;
 
 export interface Story {
   readonly machine: Machine;
@@ -71,8 +72,8 @@ export interface KernelStatus {
   readonly faults: readonly string[];
 }
 
-export async function readStatus(kernel: Kernel, which: 'a' | 'b' | 'c'): Promise<KernelStatus> {
-  const bytes = await kernel.read(KERNEL_AT[which] + 0x1000, 48);
+export async function readStatus(kernel: Kernel, which: keyof typeof KERNEL_AT): Promise<KernelStatus> {
+  const bytes = await kernel.read(KERNEL_AT[which], 48);
   return statusOf(bytes);
 }
 

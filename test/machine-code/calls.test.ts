@@ -28,6 +28,8 @@ const ADDS = code('adds', [0x01, 0xd8, 0xa3, 0x00, 0x98, 0x00, 0x00, 0x8b, 0x0c,
 const DIES = code('dies', [0x0f, 0x0b]);
 /** INC DWORD [0xB000], outside of its pages; RET. */
 const STRAYS = code('strays', [0xff, 0x05, 0x00, 0xb0, 0x00, 0x00, 0xc3]);
+/** INC DWORD [0x1000000], right behind RAM, where the machine keeps what is its own of the first kernel; RET. */
+const STRAYS_FAR = code('strays-far', [0xff, 0x05, 0x00, 0x00, 0x00, 0x01, 0xc3]);
 /** STD; RET. */
 const RETURNS_WITH_DF = code('df', [0xfd, 0xc3]);
 /** MOV ECX, 2000000; L: LOOP L; MOV EAX, 0x600D; RET: longer than a slice. */
@@ -116,6 +118,7 @@ describe.each(CALLERS)('called from $name, code', { timeout: 60_000 }, ({ boot, 
 
   test.each([
     ['stores outside of its pages', STRAYS, 'WINDOW_VIOLATION'],
+    ['stores to a hidden page that is no stack', STRAYS_FAR, 'WINDOW_VIOLATION'],
     ['faults', DIES, 'KERNEL_CRASHED'],
   ])('that %s ends alone, and its caller can have the machine back', async (_, file, code) => {
     await expect(call(file)).rejects.toMatchObject({ code });

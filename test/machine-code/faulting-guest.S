@@ -145,7 +145,7 @@ on_debug:
 
 on_call:
         inc dword ptr [COUNTERS + 12]
-        test dword ptr [COUNTERS + 12], 3
+        test dword ptr [COUNTERS + 12], 1
         jz 1f
         sti
         hlt

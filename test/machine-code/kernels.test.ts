@@ -2,9 +2,11 @@
 //
 // Kernels compiled by gcc that jump by themselves, in a real machine with a thread a kernel: their own kexec_load, their own
 // machine_kexec, the stub in their own control page. The machine only notices.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Kernel } from '../../orchestrator/index.ts';
 import { ALL_WELL, makeMachine, RECORD_BYTES, RESULTS, readStatus, recordOf, runKernel } from './c-kernels.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const RECORDER = { file: 'recorder/recorder.elf' };
 const ANSWERING = (kernel: string) => ({ file: `kernel/${kernel}.elf`, cmdline: 'mode=answer' });

@@ -9,13 +9,12 @@ import { type BitmapPages, bitmapPagesOf } from '../../../shared/kexec/bitmap-pa
 import { kernelBase, windowAround } from '../../../shared/kexec/typescript-image.ts';
 import { PAGE_SIZE } from '../../../shared/units.ts';
 import type { Board } from '../../board.ts';
+import { PORT_TICKS } from '../../bus.ts';
 import { PolledDisk } from './guest-disk.ts';
 import { SlotKexec } from './guest-kexec.ts';
 import { WindowedMemory } from './guest-memory.ts';
 import { PitTimer } from './guest-timer.ts';
 
-/** Virtual time of one port access: a cycle of the ISA bus. */
-const PORT_TICKS = 1000;
 const encoder = new TextEncoder();
 
 export class GuestMachine implements Guest {

@@ -114,6 +114,8 @@ export class Cpu {
   leaveAfterInstruction: () => void = () => {};
   /** Lets the virtual time of the instructions before the one under way pass: for what the devices can see of it. */
   syncTime: () => void = () => {};
+  /** Lets time pass that an instruction takes beside its own, waiting for a device. */
+  spendTicks: (ticks: number) => void = () => {};
 
   constructor(board: Board, slot: KernelSlot) {
     const { machine } = board;

@@ -64,6 +64,7 @@ export class I386Engine implements Engine {
     this.interpreter = new Interpreter(this.cpu, this.cache);
     this.cpu.onFetchesDropped = () => this.cache.dropRecent();
     this.cpu.syncTime = () => this.syncTime();
+    this.cpu.spendTicks = (ticks) => this.spendTicks(ticks);
     this.cpu.invalidate(slot);
   }
 
@@ -88,9 +89,8 @@ export class I386Engine implements Engine {
         this.interrupt(board.pic.acknowledge());
         left -= this.afterEvent();
       } else if (r[HALTED] !== 0) {
-        // Only an interrupt ends HLT: there is nothing here that makes an NMI, SMI or INIT. What is on the wire still gets out.
-        const isOver = (r[EFLAGS] & IF) === 0 && !Number.isFinite(board.uart.deadlineTick());
-        if (isOver || !board.skipToDeadline(untilTick)) {
+        // Only an interrupt ends HLT: there is nothing here that makes an NMI, SMI or INIT.
+        if ((r[EFLAGS] & IF) === 0 || !board.skipToDeadline(untilTick)) {
           this.flush();
           return EngineStop.deadlock;
         }
@@ -238,6 +238,11 @@ export class I386Engine implements Engine {
     if (ahead <= 0) return;
     this.synced = cpu.retired;
     board.passTime(ahead * TICKS);
+  }
+
+  private spendTicks(ticks: number): void {
+    this.spentTicks += ticks;
+    this.board.passTime(ticks);
   }
 
   private stopForViolation(): EngineStopValue {

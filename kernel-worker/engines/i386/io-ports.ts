@@ -3,6 +3,7 @@
 // IN and OUT, and who may (SDM vol. 1 §18.5; vol. 3A §20.2.8.2): IOPL, or the permission bitmap of the task state. Devices live in
 // virtual time, so they are told the time of the access first; an access may move deadlines and interrupt lines, so decoded
 // code is left behind it.
+import { PORT_TICKS } from '../../bus.ts';
 import type { Cpu } from './cpu.ts';
 import { ioPrivilege } from './descriptors.ts';
 import { type Helper, readRegister, sizeOf, writeRegister } from './operands.ts';
@@ -41,6 +42,7 @@ function isInBitmap(cpu: Cpu, port: number, size: number): boolean {
 /** Behind every port access. */
 export function portAccessed(cpu: Cpu): void {
   cpu.board.touchDeadlines();
+  cpu.spendTicks(PORT_TICKS);
   cpu.noticeA20();
   cpu.leave = 1;
 }
