@@ -17,11 +17,11 @@ const BINARY = fileURLToPath(new URL('faulting-guest.bin', import.meta.url));
 
 describe('machine-code and TypeScript kernels', { timeout: 120_000 }, () => {
   test('keep their digests over rotations in random order, and whom one brings in by itself is among them', async () => {
-    expect(await rotateMesh(120, 20082)).toMatchObject({ ok: true, faults: [] });
+    expect((await rotateMesh(120, 20082)).faults).toEqual([]);
   });
 
   test('keep their digests over 200 round trips of their own', async () => {
-    expect(await rotatePair(200)).toMatchObject({ ok: true, faults: [], switches: 400 });
+    expect(await rotatePair(200)).toMatchObject({ faults: [], switches: 400 });
   });
 });
 

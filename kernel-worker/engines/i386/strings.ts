@@ -27,6 +27,8 @@ const TF = 0x100;
 const DF = 0x400;
 const ES = 0;
 const PAGE = 4096;
+/** Elements that one step of a repeated comparison looks at, one by one: so many take the time of some hundred instructions. */
+const COMPARED_MAX = 256;
 const USER_BANK = 1 << 20;
 const REPNE = 2;
 const ADDRESS32 = OPERAND_ADDRESS32;
@@ -261,7 +263,7 @@ function cmps(cpu: Cpu, operands: number): void {
   const first = offsetIn(cpu, operands, ESI);
   const second = offsetIn(cpu, operands, EDI);
   const firstElements = elementsInPage((cpu.segmentBase(segment) + first) | 0, step);
-  const secondElements = elementsInPage((cpu.segmentBase(ES) + second) | 0, step);
+  const secondElements = Math.min(COMPARED_MAX, elementsInPage((cpu.segmentBase(ES) + second) | 0, step));
   const part = atMost(cpu, total, Math.min(firstElements, secondElements));
   const firstHost = hostOfPart(cpu, operands, segment, first, step, part);
   const secondHost = firstHost === 0 ? 0 : hostOfPart(cpu, operands, ES, second, step, part);
@@ -304,7 +306,7 @@ function scas(cpu: Cpu, operands: number): void {
   const untilEqual = repeatOf(operands) === REPNE;
   const wanted = readRegister(cpu, EAX, size);
   const offset = offsetIn(cpu, operands, EDI);
-  const part = atMost(cpu, total, elementsInPage((cpu.segmentBase(ES) + offset) | 0, step));
+  const part = atMost(cpu, total, Math.min(COMPARED_MAX, elementsInPage((cpu.segmentBase(ES) + offset) | 0, step)));
   const host = hostOfPart(cpu, operands, ES, offset, step, part);
   let done = 0;
   let goesOn = true;
