@@ -100,7 +100,8 @@ describe('a script', () => {
       code: 'TIMEOUT',
       message: 'echo did not write /never/ in 0.025 s of virtual time',
     });
-    expect(machine.now - before).toBe(25_000_000);
+    // The last port access may reach beyond the limit.
+    expect(Math.floor((machine.now - before) / 1000)).toBe(25_000);
     await expect(echo.console.expect('never', { timeout: 100 })).rejects.toMatchObject({
       code: 'TIMEOUT',
       message: 'echo did not write never within 100 ms',
