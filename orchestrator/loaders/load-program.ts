@@ -25,7 +25,7 @@ const MODULES = new Set(['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs']);
 export async function loadProgram(file: string | URL, options: LoadOptions): Promise<Program> {
   const path = resolve(pathOf(file));
   const bytes = await readProgram(path);
-  const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '');
+  const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.[a-z]\w*$/i, '');
   const isModule = MODULES.has(extname(path));
   if (!isModule && options.at === undefined && isBzImage(bytes)) {
     refuseMultibootOptions(

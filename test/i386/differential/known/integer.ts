@@ -12,7 +12,14 @@ const loadsSetAccessed =
   'SDM vol. 3A §3.4.5.1: the processor sets the bit when it loads the selector into a segment register';
 const faultsLeaveState = 'SDM vol. 3A §6.5: after a fault the state is that before the instruction';
 
+/** PUSHA with a stack pointer from which its pushes would go on behind 0. */
+const pushaNearZero: Known['explains'] = (one, _own, other) =>
+  other.vector === GP && stoppedAt(one, other) === 'pusha' && [7, 9, 11, 13, 15].includes(other.general[4] & 0xffff);
+const pushaSentence = 'SDM vol. 2B PUSHA: #GP if SP is 7, 9, 11, 13 or 15 in real-address or virtual-8086 mode';
+
 export const KNOWN_INTEGER: readonly Known[] = [
+  { who: 'qemu', what: 'PUSHA goes round with SP below 16', manual: pushaSentence, explains: pushaNearZero },
+  { who: 'v86', what: 'PUSHA goes round with SP below 16', manual: pushaSentence, explains: pushaNearZero },
   {
     who: 'qemu',
     what: 'IRET to an outer ring leaves the accessed bit of the SS descriptor clear',

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+//
+// Two systems with the reference Linux jump to each other with the stock kexec tool, and nobody tells the machine.
+import { describe, expect, test } from 'vitest';
+import { HOW_TO_GET_IT, hasLinuxGuest } from '../../examples/linux-guest.ts';
+import { scenario as linuxJump } from '../../examples/linux-jump.ts';
+import { runScenario } from '../examples/test-context.ts';
+
+/** Most of it goes into digests of the window, by the tool and by the second system before it starts. */
+const TWO_BOOTS_MS = 300_000;
+
+describe.skipIf(!hasLinuxGuest)(`Linux${hasLinuxGuest ? '' : ` (skipped: ${HOW_TO_GET_IT})`}`, () => {
+  test(
+    'jumps to a second Linux and back, and again without boot: both go on where they were, and every switch is noticed',
+    async () => {
+      const { result, said } = await runScenario(linuxJump, ['3', '24']);
+      expect(JSON.parse(JSON.stringify(result))).toEqual({
+        switches: 6,
+        kernels: [
+          { name: 'A', state: 'RUNNING' },
+          { name: 'A1', state: 'PARKED' },
+        ],
+        visits: { A: '3', B: '3' },
+        intact: true,
+      });
+      const switches = said.filter((line) => line.includes('→'));
+      expect(switches).toEqual(['A → A1', 'A1 → A', 'A → A1', 'A1 → A', 'A → A1', 'A1 → A']);
+    },
+    TWO_BOOTS_MS,
+  );
+});
