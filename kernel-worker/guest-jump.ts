@@ -65,7 +65,8 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): Dea
     me.set('selfParked', 1);
     me.set('reentry', word);
   }
-  let pagesMoved = 0;
+  // Its own swap makes three copies a page (reference §3.2): what it moved on its way out was noted as it did.
+  let pagesMoved = Math.trunc(me.get('movedPages') / 3);
   if (parked !== undefined && parked.get('selfParked') === 0)
     pagesMoved = enterContext(board, me, parked, returns ? null : word);
   else target.set('liveArrival', 1);

@@ -55,8 +55,10 @@ export function formatSwitch(
   const who = `${report.from} → ${report.to}${report.kind === 'plain' ? ' (for good)' : ''}`;
   const size = report.pages === 0 ? 'no pages' : formatSize(report.pages * PAGE_SIZE);
   const repaired = report.repaired.map((name) => `, ${name.toUpperCase()} repaired`).join('');
-  const byItself = report.phases.length === 0 && report.pages === 0 && report.handOverUs > 0;
-  if (byItself) return `${bold(who)}  ${rounded(report.totalUs)} µs, by its own code${repaired}`;
+  const byItself = report.phases.length === 0 && report.handOverUs > 0;
+  // Of the pages it is known what its code moved on the way out; on the way back that is the other side's work, after the switch.
+  const moved = report.pages === 0 ? '' : `, ${size}`;
+  if (byItself) return `${bold(who)}  ${rounded(report.totalUs)} µs, by its own code${moved}${repaired}`;
   const much = `${rounded(report.totalUs)} µs, ${size}${repaired}`;
   const [long, short] = [phasesOf(report, SHORT), phasesOf(report, GROUPS)];
   const beside = columns - who.length - much.length - 4;

@@ -52,13 +52,14 @@ test('a plain kexec, and a switch that moves nothing, say so', () => {
   expect(formatSwitch(report({ kind: 'plain', pages: 0 }))).toMatch(/^A → B \(for good\) {2}108 µs, no pages/);
 });
 
-test('a jump that the kernel made by its own code has no phases and no pages that we know of', () => {
+test('a jump that the kernel made by its own code has no phases, and the pages that it moved on the way out', () => {
+  expect(formatSwitch(report({ phases: [], pages: 512 }))).toBe('A → B  108 µs, by its own code, 2M');
   expect(formatSwitch(report({ phases: [], pages: 0 }))).toBe('A → B  108 µs, by its own code');
 });
 
 test('what the machine had to supply to the way back stands beside the size', () => {
-  expect(formatSwitch(report({ phases: [], repaired: ['gdt', 'cr4'] }))).toMatch(
-    /^A → B {2}108 µs, 15M, GDT repaired, CR4 repaired {2}/,
+  expect(formatSwitch(report({ phases: [], repaired: ['gdt', 'cr4'] }))).toBe(
+    'A → B  108 µs, by its own code, 15M, GDT repaired, CR4 repaired',
   );
 });
 
