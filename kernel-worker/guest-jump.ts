@@ -7,10 +7,11 @@
 import { KjumpError } from '../shared/errors.ts';
 import { Request } from '../shared/jump-lines.ts';
 import { emptySlot, type KernelSlot } from '../shared/kernel-slot.ts';
+import { startLife } from '../shared/kexec/beginning.ts';
 import { contextAt } from '../shared/kexec/context.ts';
 import { endKernel } from '../shared/kexec/ending.ts';
 import { areTogether, listsBetween } from '../shared/kexec/home-lists.ts';
-import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
+import { homePages } from '../shared/kexec/home-pages.ts';
 import { STACK_TOP_WORD } from '../shared/layout/control-page.ts';
 import { EngineKind } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
@@ -116,10 +117,7 @@ function peerAt(board: Board, me: KernelSlot, start: number, plain: boolean): Ke
   endBrought(board, me);
   try {
     const slot = emptySlot(board.slots);
-    const life = slot.get('life') + 1;
-    slot.clear();
-    slot.set('life', life);
-    giveHomePages(board.hidden, slot);
+    startLife(board.machine, board.hidden, slot);
     slot.set('entry', start);
     slot.set('engine', EngineKind.i386);
     slot.set('parent', plain ? -1 : me.index);

@@ -6,11 +6,11 @@
 import { Errno } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
+import { startLife } from '../shared/kexec/beginning.ts';
 import { adoptSlot, contextAt } from '../shared/kexec/context.ts';
 import { endKernel, isPlainCargoOf } from '../shared/kexec/ending.ts';
 import { isDamagedList } from '../shared/kexec/entry-list.ts';
 import { ancestry } from '../shared/kexec/home-lists.ts';
-import { giveHomePages } from '../shared/kexec/home-pages.ts';
 import { walkList } from '../shared/kexec/relocate.ts';
 import { readEntryPage } from '../shared/kexec/typescript-image.ts';
 import { privateWindows } from '../shared/kexec/windows.ts';
@@ -145,9 +145,7 @@ function sourceOf(board: Board, head: number, physAddr: number): number | null {
 export function claimSlot(board: Board, me: KernelSlot, target: JumpTarget): KernelSlot | number {
   try {
     const slot = emptySlot(board.slots);
-    slot.clear();
-    giveHomePages(board.hidden, slot);
-    slot.set('life', slot.get('life') + 1);
+    startLife(board.machine, board.hidden, slot);
     if (target.parkedHead !== null) return slot;
     const image = me.kexecImage;
     slot.set('entry', target.start);

@@ -3,16 +3,16 @@
 // Puts kernels into the machine, while the host owns the CPU: in place (boot), beside the others in hidden pages (load), as the
 // image of a running kernel (kexec_load), or as a copy-on-write copy of another (clone). Everything that can be refused is
 // refused before anything is changed.
-import { ConsoleInput } from '../shared/console-input.ts';
 import { errnoName } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
+import { startLife } from '../shared/kexec/beginning.ts';
 import { bitmapPagesOf } from '../shared/kexec/bitmap-pages.ts';
 import { contextAt, copyContext, saveContext } from '../shared/kexec/context.ts';
 import { endKernel } from '../shared/kexec/ending.ts';
 import { PairList, readList } from '../shared/kexec/entry-list.ts';
 import { listsBetween } from '../shared/kexec/home-lists.ts';
-import { giveHomePages, homePages } from '../shared/kexec/home-pages.ts';
+import { homePages } from '../shared/kexec/home-pages.ts';
 import { kexecEnvironment, loadJumpImage } from '../shared/kexec/jump-image.ts';
 import { buildList, listPages } from '../shared/kexec/list-builder.ts';
 import {
@@ -300,12 +300,8 @@ function setEntry(slot: KernelSlot, entryState: EntryState): void {
 }
 
 function withSlot({ hidden, machine }: MachineParts, slot: KernelSlot, fill: (slot: KernelSlot) => void): KernelSlot {
-  slot.clear();
-  slot.set('life', slot.get('life') + 1);
-  // What was typed to another kernel in this slot is not meant for this one.
-  new ConsoleInput(machine, slot.index).clear();
   try {
-    giveHomePages(hidden, slot);
+    startLife(machine, hidden, slot);
     fill(slot);
     return slot;
   } catch (error) {

@@ -52,7 +52,7 @@ export class ConsoleInput {
     return done;
   }
 
-  /** Forgets what nobody has taken. Host only, while the machine stands still. */
+  /** Forgets what nobody has taken. By whoever gives the slot to a kernel: nobody types to it, or listens, before it is there. */
   clear(): void {
     Atomics.store(this.live, this.tail, this.live[this.head]!);
   }
