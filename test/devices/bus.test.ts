@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The port bus: composition of wide accesses, and what happens at ports that nobody claimed.
+// The bus: composition of wide accesses, what happens at ports that nobody claimed, and memory of devices.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Bus, type PortHandler } from '../../kernel-worker/bus.ts';
+import { Bus, type BusHandler } from '../../kernel-worker/bus.ts';
 import { BUS_STATE } from '../../shared/layout/bus-state.ts';
 import { readField } from '../../shared/layout/fields.ts';
 import { TestBoard } from './test-board.ts';
@@ -17,7 +17,7 @@ beforeEach(() => {
   log = [];
 });
 
-function recorder(...widths: (8 | 16 | 32)[]): PortHandler {
+function recorder(...widths: (8 | 16 | 32)[]): BusHandler {
   const handler: Record<string, unknown> = {};
   for (const width of widths) {
     handler[`read${width}`] = (port: number) => {
@@ -26,7 +26,7 @@ function recorder(...widths: (8 | 16 | 32)[]): PortHandler {
     };
     handler[`write${width}`] = (port: number, value: number) => log.push(`write${width} ${port} ${value}`);
   }
-  return handler as PortHandler;
+  return handler as BusHandler;
 }
 
 describe('a claimed port', () => {
@@ -101,6 +101,34 @@ describe('an unclaimed port', () => {
   test('is anywhere in the 64 KiB, and the ports wrap around', () => {
     bus.claimPorts('a', 0, 0, { read8: () => 0x11 });
     expect(bus.read16(0xffff)).toBe(0x11ff);
+  });
+});
+
+describe('memory of a device', () => {
+  const at = 0xd0000000;
+
+  test('is reached by the offset from its first address, in the widths that the device handles', () => {
+    bus.claimMemory('a', at + 0x200, 0x100, recorder(8, 32));
+    expect(bus.readMemory(at + 0x210, 4)).toBe(0x10);
+    bus.writeMemory((at + 0x220) | 0, 4, -1);
+    bus.writeMemory(at + 0x230, 2, 0x1234);
+    expect(log).toEqual(['read32 16', 'write32 32 -1', `write8 48 ${0x34}`, `write8 49 ${0x12}`]);
+  });
+
+  test('reads as ones, and swallows stores, beside it and in widths that the device does not handle', () => {
+    bus.claimMemory('a', at, 4, recorder(32));
+    expect([1, 2, 4].map((size) => bus.readMemory(at + 4, size))).toEqual([0xff, 0xffff, -1]);
+    expect(bus.readMemory(at, 1)).toBe(0xff);
+    bus.writeMemory(at, 2, 1);
+    expect(log).toEqual([]);
+  });
+
+  test('may share a page with another device, but no address', () => {
+    bus.claimMemory('a', at, 0x200, recorder(8));
+    bus.claimMemory('b', at + 0x200, 0x200, { read8: () => 0xbb });
+    expect(bus.readMemory(at + 0x1ff, 2)).toBe(0xbbff);
+    expect(() => bus.claimMemory('c', at + 0x3ff, 2, {})).toThrow(/c: 0xd00003ff belongs to b/);
+    expect([0xcffff, 0xd0000, 0xd0001].map((page) => bus.hasDevice(page))).toEqual([false, true, false]);
   });
 });
 

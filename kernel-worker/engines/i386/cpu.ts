@@ -57,6 +57,10 @@ const PLAIN_MASK = ATTR_P | ATTR_NULL | ATTR_CODE | ATTR_DC | ATTR_RW;
 const PLAIN = ATTR_P | ATTR_RW;
 const LINEAR_END = 0x100000000;
 
+/** What is posted as a fault though the guest never hears of it: a store outside the windows, an access to a device's memory. */
+const WINDOW_VIOLATED = 256;
+export const DEVICE_WANTED = 257;
+
 export const LEAVE_NOTHING = 0;
 /** The engine must look at interrupts, traps or its limits before the next instruction. */
 export const LEAVE_RUN = 1;
@@ -211,7 +215,12 @@ export class Cpu {
   /** A store outside the windows: the instruction is abandoned like a faulting one, but the guest never hears of it. */
   violateWindow(physAddr: number): void {
     if (this.violation === -1) this.violation = physAddr >>> 0;
-    this.fault = 256;
+    this.fault = WINDOW_VIOLATED;
+  }
+
+  /** The instruction under way must be executed by itself: it is abandoned like a faulting one, and done again. */
+  wantDevice(): void {
+    if (this.fault === 0) this.fault = DEVICE_WANTED;
   }
 
   /** Page of guest-physical memory that this kernel may store to: its windows, and hidden pages that can be its stack. */

@@ -11,7 +11,7 @@ import { hex } from '../../../shared/units.ts';
 import type { Board } from '../../board.ts';
 import { type Engine, EngineStop, type EngineStopValue } from '../engine.ts';
 import { CodeCache } from './code-cache.ts';
-import { Cpu } from './cpu.ts';
+import { Cpu, DEVICE_WANTED } from './cpu.ts';
 import { setEntryState } from './entry-state.ts';
 import { Interpreter } from './interpreter.ts';
 import { combineFaults, Delivery, deliver } from './interrupts.ts';
@@ -133,7 +133,12 @@ export class I386Engine implements Engine {
     const limit = single ? 1 : most;
     this.synced = 0;
     cpu.interrupted = false;
-    const done = this.interpreter.run(limit, single);
+    let done = this.execute(limit, single);
+    if (cpu.fault === DEVICE_WANTED) {
+      // The time of the instructions before it passes first, and they are looked behind; then it is found again, and goes alone.
+      cpu.fault = 0;
+      if (done === 0) done = this.execute(1, true);
+    }
     if (shadow !== 0) r[INTERRUPT_SHADOW] = 0;
     this.steps += done;
     const faulted = cpu.fault !== 0 && cpu.violation < 0;
@@ -147,6 +152,14 @@ export class I386Engine implements Engine {
       return spent;
     }
     if (traps && done > 0 && !cpu.interrupted && r[INTERRUPT_SHADOW] === 0) r[PENDING_DEBUG] |= DR6_BS;
+    return done;
+  }
+
+  private execute(limit: number, single: boolean): number {
+    const { mmu } = this.cpu;
+    mmu.defersDevices = !single;
+    const done = this.interpreter.run(limit, single);
+    mmu.defersDevices = false;
     return done;
   }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // Linear memory: pages as host offsets, loads and stores. What is in the TLB is loaded or stored to at once; everything else comes
-// through translation, windows, copy-on-write, and what was derived from the bytes of the page.
+// through translation, windows, copy-on-write, and what was derived from the bytes of the page. Above all memory devices may lie:
+// an access to one is never cached, and happens in a run of one instruction only (`defersDevices`).
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
+import { type Bus, MEMORY_TICKS } from '../../bus.ts';
 import type { Cpu } from './cpu.ts';
 import { Paging } from './paging.ts';
 import { Tlb } from './tlb.ts';
@@ -22,7 +24,13 @@ export class Mmu {
   readonly fetch: Int32Array;
   /** Bank of the current privilege: added to the linear page number. */
   bank = 0;
+  /**
+   * An access to a device posts DEVICE_WANTED and does nothing: the engine lets the instructions before it be done with, and
+   * executes this one by itself. So devices see the time of the instruction, and what they change is seen behind it.
+   */
+  defersDevices = false;
   private readonly cpu: Cpu;
+  private readonly bus: Bus;
   private readonly memory: PhysicalMemory;
   private readonly view: DataView;
   private readonly u8: Uint8Array;
@@ -35,6 +43,7 @@ export class Mmu {
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
+    this.bus = cpu.board.bus;
     this.memory = cpu.memory;
     this.view = cpu.view;
     this.u8 = cpu.u8;
@@ -61,14 +70,14 @@ export class Mmu {
 
   // ---- pages as host offsets --------------------------------------------------------------------------------------
 
-  /** Host offset of the page for reads at the current privilege; 0 with a fault posted, or −1 where no memory is. */
+  /** Host offset of the page for reads at the current privilege; 0 with a fault posted, or −1 where no memory is, but perhaps a device. */
   pageForRead(linAddr: number): number {
     const index = (linAddr >>> 12) + this.bank;
     const hit = this.read[index];
     if (hit !== 0) return hit;
     if (!this.paging.translate(linAddr, 0, this.isUser())) return 0;
     const page = this.paging.physPage >>> 12;
-    if (page >= this.pageCount) return -1;
+    if (page >= this.pageCount) return this.elsewhere(page);
     const host = this.framesBase + this.memory.frameOf(page) * 4096;
     if (this.bank < NO_BANK && !this.watchpoints.isWatched(linAddr >>> 12)) {
       this.tlb.note(index, page);
@@ -77,7 +86,7 @@ export class Mmu {
     return host;
   }
 
-  /** Host offset of the page for stores; 0 with a fault posted, or −1 where stores are swallowed. Frames are its own then. */
+  /** Host offset of the page for stores; 0 with a fault posted, or −1 where no memory is. Its frame is its own then. */
   pageForWrite(linAddr: number): number {
     const index = (linAddr >>> 12) + this.bank;
     const hit = this.write[index];
@@ -90,7 +99,7 @@ export class Mmu {
   private ownPage(linAddr: number, index: number): number {
     const page = this.paging.physPage >>> 12;
     const { cpu, memory, tlb } = this;
-    if (!memory.inUse(page)) return -1;
+    if (!memory.inUse(page)) return this.elsewhere(page);
     if (!cpu.mayStore(page)) {
       cpu.violateWindow(this.paging.physPage | (linAddr & 0xfff));
       return 0;
@@ -151,7 +160,7 @@ export class Mmu {
     const host = this.pageForRead(linAddr);
     if (host === 0) return 0;
     if (this.watchpoints.watching) this.watchpoints.match(linAddr, 1, false);
-    return host < 0 ? 0xff : this.u8[host | (linAddr & 0xfff)];
+    return host < 0 ? this.loadElsewhere(linAddr, 1) : this.u8[host | (linAddr & 0xfff)];
   }
 
   load16(linAddr: number): number {
@@ -166,7 +175,7 @@ export class Mmu {
     const host = this.pageForRead(linAddr);
     if (host === 0) return 0;
     if (this.watchpoints.watching) this.watchpoints.match(linAddr, 2, false);
-    return host < 0 ? 0xffff : this.view.getUint16(host | (linAddr & 0xfff), true);
+    return host < 0 ? this.loadElsewhere(linAddr, 2) : this.view.getUint16(host | (linAddr & 0xfff), true);
   }
 
   /** Signed. */
@@ -182,7 +191,7 @@ export class Mmu {
     const host = this.pageForRead(linAddr);
     if (host === 0) return 0;
     if (this.watchpoints.watching) this.watchpoints.match(linAddr, 4, false);
-    return host < 0 ? -1 : this.view.getInt32(host | (linAddr & 0xfff), true);
+    return host < 0 ? this.loadElsewhere(linAddr, 4) : this.view.getInt32(host | (linAddr & 0xfff), true);
   }
 
   private loadAcross(linAddr: number, size: number): number {
@@ -196,7 +205,7 @@ export class Mmu {
     for (let i = 0; i < size; i++) {
       const at = (linAddr & 0xfff) + i;
       const host = at < 4096 ? first : second;
-      value |= (host < 0 ? 0xff : this.u8[host | (at & 0xfff)]) << (8 * i);
+      value |= (host < 0 ? this.load8((linAddr + i) | 0) : this.u8[host | (at & 0xfff)]) << (8 * i);
     }
     return value;
   }
@@ -206,6 +215,7 @@ export class Mmu {
     if (host === 0) return;
     this.aboutToStore(linAddr, host, 1);
     if (host > 0) this.u8[host | (linAddr & 0xfff)] = value;
+    else this.storeElsewhere(linAddr, 1, value);
   }
 
   store16(linAddr: number, value: number): void {
@@ -218,6 +228,7 @@ export class Mmu {
     if (host === 0) return;
     this.aboutToStore(linAddr, host, 2);
     if (host > 0) this.view.setUint16(host | (linAddr & 0xfff), value, true);
+    else this.storeElsewhere(linAddr, 2, value);
   }
 
   store32(linAddr: number, value: number): void {
@@ -236,6 +247,7 @@ export class Mmu {
     if (host === 0) return;
     this.aboutToStore(linAddr, host, 4);
     if (host > 0) this.view.setInt32(host | (linAddr & 0xfff), value, true);
+    else this.storeElsewhere(linAddr, 4, value);
   }
 
   private storeAcross(linAddr: number, value: number, size: number): void {
@@ -252,7 +264,37 @@ export class Mmu {
       const at = (linAddr & 0xfff) + i;
       const host = at < 4096 ? firstNow : second;
       if (host > 0) this.u8[host | (at & 0xfff)] = value >>> (8 * i);
+      else this.store8((linAddr + i) | 0, value >>> (8 * i));
     }
+  }
+
+  // ---- where no memory is -----------------------------------------------------------------------------------------
+
+  /** −1, or 0 with DEVICE_WANTED posted if a device is in this page and must wait. */
+  private elsewhere(page: number): number {
+    if (!this.defersDevices || !this.bus.hasDevice(page)) return -1;
+    this.cpu.wantDevice();
+    return 0;
+  }
+
+  /** The address was translated just now. */
+  private loadElsewhere(linAddr: number, size: number): number {
+    const physAddr = this.paging.physPage | (linAddr & 0xfff);
+    const value = this.bus.readMemory(physAddr, size);
+    this.accessed(physAddr);
+    return value;
+  }
+
+  private storeElsewhere(linAddr: number, size: number, value: number): void {
+    const physAddr = this.paging.physPage | (linAddr & 0xfff);
+    this.bus.writeMemory(physAddr, size, value);
+    this.accessed(physAddr);
+  }
+
+  private accessed(physAddr: number): void {
+    if (!this.bus.hasDevice(physAddr >>> 12)) return;
+    this.cpu.board.touchDeadlines();
+    this.cpu.spendTicks(MEMORY_TICKS);
   }
 
   /** True if `size` bytes could be stored now; otherwise the fault is posted. At most two pages. */
