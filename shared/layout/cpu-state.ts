@@ -61,7 +61,6 @@ export const CPU = {
  * AVL, 0, D/B, G; bit 16 is set for a null selector in protected mode: the segment must not be used.
  */
 export const SEGMENT = { selector: 0, base: 4, limit: 8, attributes: 12 } as const;
-export const SEGMENT_BYTES = 16;
 
 export const EFLAGS_ALWAYS = 0x2;
 export const EFLAGS_IF = 0x200;

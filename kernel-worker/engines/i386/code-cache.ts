@@ -20,8 +20,8 @@ const BUCKETS = 1 << 15;
 const RECENT = 1 << 12;
 const PAGE = 4096;
 const GRANULE_SHIFT = 6;
-const CS_BASE = 12 + 4 + 1;
-const CS_LIMIT = 12 + 4 + 2;
+const CS_BASE = 17;
+const CS_LIMIT = 18;
 const CR2 = 49;
 const GENERAL_PROTECTION = 13;
 /** Nearer than this to the limit of CS, instructions are decoded one by one and checked. */

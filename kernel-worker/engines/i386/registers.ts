@@ -2,7 +2,8 @@
 //
 // Word indices into the CPU record (shared/layout/cpu-state.ts: index = offset / 4), the numbers of segment registers, the bits
 // of EFLAGS and the control registers (SDM vol. 1 §3.4.3, vol. 3A §2.3, §2.5), and exception vectors (vol. 3A table 6-1).
-// Hot files copy what they use into constants of their own: an imported name may be a call of a getter.
+// Files copy what they use into constants of their own, because an imported name may be a call of a getter where it is hot; a test
+// compares the copies with this table, and this table with the layout of the record.
 
 export const EAX = 0;
 export const ECX = 1;
@@ -92,13 +93,10 @@ export const CR0_NW = 0x20000000;
 export const CR0_CD = 0x40000000;
 export const CR0_PG = -0x80000000;
 
-export const CR4_VME = 0x1;
-export const CR4_PVI = 0x2;
 export const CR4_TSD = 0x4;
 export const CR4_DE = 0x8;
 export const CR4_PSE = 0x10;
 export const CR4_PAE = 0x20;
-export const CR4_MCE = 0x40;
 export const CR4_PGE = 0x80;
 export const CR4_PCE = 0x100;
 export const CR4_OSFXSR = 0x200;
@@ -107,7 +105,6 @@ export const EFER_NXE = 0x800;
 
 export const DIVIDE_ERROR = 0;
 export const DEBUG = 1;
-export const NMI = 2;
 export const BREAKPOINT = 3;
 export const OVERFLOW = 4;
 export const BOUND_RANGE = 5;
@@ -123,17 +120,13 @@ export const MATH_FAULT = 16;
 export const ALIGNMENT_CHECK = 17;
 
 /** Attributes of a cached descriptor (shared/layout/cpu-state.ts SEGMENT). */
-export const ATTR_TYPE = 0xf;
-export const ATTR_ACCESSED = 0x1;
 /** Data: writable; code: readable. */
 export const ATTR_RW = 0x2;
 /** Data: expand-down; code: conforming. */
 export const ATTR_DC = 0x4;
 export const ATTR_CODE = 0x8;
 export const ATTR_S = 0x10;
-export const ATTR_DPL = 0x60;
 export const ATTR_P = 0x80;
 export const ATTR_DB = 0x4000;
-export const ATTR_G = 0x8000;
 /** Our own: the register holds a null selector, every use of it faults. */
 export const ATTR_NULL = 0x10000;

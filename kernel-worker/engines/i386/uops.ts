@@ -53,4 +53,3 @@ export type UopName = (typeof NAMES)[number][number];
 export const UOP_NAMES: readonly UopName[] = NAMES.flat();
 /** Number of a micro-operation by name. */
 export const UOP = Object.fromEntries(UOP_NAMES.map((name, number) => [name, number])) as Record<UopName, number>;
-export const UOP_WORDS = 4;
