@@ -19,7 +19,6 @@ const ROOM = BLOCK_HEADER + (BLOCK_MAX + 1) * 40;
 const BUCKETS = 1 << 15;
 const RECENT = 1 << 12;
 const PAGE = 4096;
-const GRANULE_SHIFT = 6;
 const CS_BASE = 17;
 const CS_LIMIT = 18;
 const CR2 = 49;
@@ -33,7 +32,6 @@ export class CodeCache implements ByteSource {
   private readonly cpu: Cpu;
   private readonly u8: Uint8Array;
   private readonly generations: Int32Array;
-  private readonly granules: Int32Array;
   private readonly framesBase: number;
   private readonly emitter: Emitter;
   private readonly instruction = new Instruction();
@@ -57,8 +55,7 @@ export class CodeCache implements ByteSource {
   constructor(cpu: Cpu) {
     this.cpu = cpu;
     this.u8 = cpu.u8;
-    this.generations = cpu.memory.frames.codeGenerations;
-    this.granules = cpu.board.machine.words('code-granules');
+    this.generations = cpu.decoded.generations;
     this.framesBase = cpu.memory.frames.base;
     this.emitter = new Emitter(this);
   }
@@ -226,20 +223,11 @@ export class CodeCache implements ByteSource {
     return block;
   }
 
-  /** Marks [start, end) of a frame as decoded code: from here on every store to it is noticed. Gives its generation. */
+  /** [start, end) of a frame is decoded code: from here on every store to it is noticed. Gives its generation. */
   private holdCode(frame: number, start: number, end: number): number {
-    const { generations, granules } = this;
-    if ((generations[frame] & 1) === 0) {
-      generations[frame] = (generations[frame] + 1) | 0;
-      granules[frame * 2] = 0;
-      granules[frame * 2 + 1] = 0;
-      this.cpu.mmu.tlb.codeAppeared(frame);
-    }
-    const last = (end - 1) >>> GRANULE_SHIFT;
-    for (let granule = start >>> GRANULE_SHIFT; granule <= last; granule++) {
-      granules[frame * 2 + (granule >>> 5)] |= 1 << granule;
-    }
-    return generations[frame];
+    const { decoded, mmu } = this.cpu;
+    if (decoded.add(frame, start, end)) mmu.tlb.codeAppeared(frame);
+    return this.generations[frame];
   }
 
   /** Byte of the instruction that is decoded now. A second page that cannot be fetched gives zeros, and is found out later. */

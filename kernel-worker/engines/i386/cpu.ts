@@ -9,6 +9,7 @@ import { stackPages } from '../../../shared/kexec/home-pages.ts';
 import { WindowGuard } from '../../../shared/kexec/windows.ts';
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Board } from '../../board.ts';
+import { DecodedFrames } from './decoded-frames.ts';
 import { Flags } from './flags.ts';
 import { HandOverWatch } from './hand-over.ts';
 import { Mmu } from './mmu.ts';
@@ -43,8 +44,6 @@ const ATTR_DB = 0x4000;
 const ATTR_NULL = 0x10000;
 const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
-/** Code is told from data by 64 bytes. */
-const GRANULE_SHIFT = 6;
 
 /**
  * Bits of `mode`: all that decoded code depends on beside its bytes. `flatData`: DS, ES and SS are writable, start at 0 and have
@@ -79,6 +78,7 @@ export class Cpu {
   readonly r16: Uint16Array;
   readonly r8: Uint8Array;
   readonly flags: Flags;
+  readonly decoded: DecodedFrames;
   readonly mmu: Mmu;
   readonly handOver: HandOverWatch;
   /** Copies of whole pages may share frames. */
@@ -110,8 +110,6 @@ export class Cpu {
   private stackPages: readonly number[] = [];
   /** Level of A20M# that the TLB was filled under. */
   private a20 = 0;
-  private readonly generations: Int32Array;
-  private readonly granules: Int32Array;
   /** Hook of the cache of decoded code: linear addresses may mean other frames from now on. */
   onFetchesDropped: () => void = () => {};
   /** The block under way must not go on behind the instruction under way. */
@@ -132,8 +130,7 @@ export class Cpu {
     this.r = new Int32Array(machine.buffer, offset, bytes >>> 2);
     this.r16 = new Uint16Array(machine.buffer, offset, bytes >>> 1);
     this.r8 = new Uint8Array(machine.buffer, offset, bytes);
-    this.generations = machine.words('code-generations');
-    this.granules = machine.words('code-granules');
+    this.decoded = new DecodedFrames(board, board.memory);
     this.flags = new Flags(this.r);
     this.mmu = new Mmu(this);
     this.handOver = new HandOverWatch(this, slot);
@@ -240,34 +237,6 @@ export class Cpu {
   /** The next instruction is not the one that was decoded behind this one. */
   leaveBlock(): void {
     if (this.leave === LEAVE_NOTHING) this.leave = LEAVE_BLOCK;
-  }
-
-  // ---- decoded code -----------------------------------------------------------------------------------------------
-
-  /** Odd generations hold decoded code. */
-  holdsCode(frame: number): boolean {
-    return (this.generations[frame] & 1) !== 0;
-  }
-  /** Bytes of the frame are about to change: if code was decoded from them, it is stale. */
-  codeStored(frame: number, offset: number, size: number): void {
-    if (!this.isDecoded(frame, offset, size)) return;
-    this.generations[frame] = (this.generations[frame] + 1) | 0;
-    this.leaveAfterInstruction();
-  }
-  /** Code and data may share a frame: a store to the data leaves the code alone. */
-  private isDecoded(frame: number, offset: number, size: number): boolean {
-    const last = (offset + size - 1) >>> GRANULE_SHIFT;
-    for (let granule = offset >>> GRANULE_SHIFT; granule <= last; granule++) {
-      if ((this.granules[frame * 2 + (granule >>> 5)] & (1 << granule)) !== 0) return true;
-    }
-    return false;
-  }
-  dropFetches(): void {
-    this.onFetchesDropped();
-  }
-  /** A page moved from this frame to one of its own, before a store. */
-  frameChanged(oldFrame: number): void {
-    if (this.holdsCode(oldFrame)) this.leaveAfterInstruction();
   }
 
   // ---- segmented memory -------------------------------------------------------------------------------------------

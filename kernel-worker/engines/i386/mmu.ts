@@ -6,6 +6,7 @@
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import { type Bus, MEMORY_TICKS } from '../../bus.ts';
 import type { Cpu } from './cpu.ts';
+import type { DecodedFrames } from './decoded-frames.ts';
 import { Paging } from './paging.ts';
 import { Tlb } from './tlb.ts';
 import { Watchpoints } from './watchpoints.ts';
@@ -36,6 +37,7 @@ export class Mmu {
   private readonly u8: Uint8Array;
   private readonly framesBase: number;
   private readonly pageCount: number;
+  private readonly decoded: DecodedFrames;
   private readonly paging: Paging;
   private readonly watchpoints: Watchpoints;
   /** Copies that are done without asking for a frame again: there was none, and to be sure of that takes a count of all. */
@@ -49,6 +51,7 @@ export class Mmu {
     this.u8 = cpu.u8;
     this.framesBase = cpu.memory.frames.base;
     this.pageCount = cpu.memory.pageCount;
+    this.decoded = cpu.decoded;
     this.tlb = new Tlb(cpu);
     this.read = this.tlb.read;
     this.write = this.tlb.write;
@@ -110,16 +113,14 @@ export class Mmu {
       if (memory.ownFrame(page) !== frameBefore) {
         tlb.adoptEpoch(before);
         tlb.forgetPage(page);
-        // Its new frame is not known to hold translations; those that were read from the old one end here.
-        if (this.tlb.walked[frameBefore] !== 0) tlb.forgetTranslations();
-        cpu.frameChanged(frameBefore);
+        this.frameChanged(frameBefore);
       }
     }
     const frame = memory.frameOf(page);
     const host = this.framesBase + frame * 4096;
     if (
       this.tlb.walked[frame] === 0 &&
-      !cpu.holdsCode(frame) &&
+      !this.decoded.has(frame) &&
       this.bank < NO_BANK &&
       !this.watchpoints.isWatched(linAddr >>> 12)
     ) {
@@ -131,6 +132,15 @@ export class Mmu {
       this.tlb.noticedHost = host;
     }
     return host;
+  }
+
+  /**
+   * A page has moved from this frame to another one. That is not known to hold translations: those that were read from the old one
+   * end here. Nor does the code that was decoded from it.
+   */
+  private frameChanged(frameBefore: number): void {
+    if (this.tlb.walked[frameBefore] !== 0) this.tlb.forgetTranslations();
+    if (this.decoded.has(frameBefore)) this.cpu.leaveAfterInstruction();
   }
 
   /** Host offset of the page for fetches; 0 with a fault posted, −1 where no memory is. */
@@ -320,7 +330,7 @@ export class Mmu {
     const frame = (host - this.framesBase) >>> 12;
     const table = this.tlb.walked[frame];
     if (table !== 0) this.tlb.tableStored(table, linAddr & 0xfff, size);
-    if (this.cpu.holdsCode(frame)) this.cpu.codeStored(frame, linAddr & 0xfff, size);
+    if (this.decoded.has(frame) && this.decoded.store(frame, linAddr & 0xfff, size)) this.cpu.leaveAfterInstruction();
   }
 
   /** #AC where alignment checks are on (SDM vol. 3A §6.15, interrupt 17); `mask` is size − 1. */
@@ -377,8 +387,7 @@ export class Mmu {
     tlb.bumpEpochOnce();
     tlb.forbidStores(source);
     tlb.forgetPage(target);
-    if (this.tlb.walked[frameBefore] !== 0) tlb.forgetTranslations();
-    cpu.frameChanged(frameBefore);
+    this.frameChanged(frameBefore);
     return true;
   }
 

@@ -75,7 +75,7 @@ export class Tlb {
     this.noticedIndex = NOTHING;
     for (let i = 0; i < walkedList.length; i++) walked[walkedList[i]] = 0;
     walkedList.length = 0;
-    this.cpu.dropFetches();
+    this.cpu.onFetchesDropped();
   }
 
   /** A table changes. The code under way is translated anew too, as it would be after a capture. */
@@ -102,7 +102,7 @@ export class Tlb {
     if ((this.noticedIndex & (BANK - 1)) === linPage) this.noticedIndex = NOTHING;
     for (let index = linPage; index < NO_BANK; index += BANK) {
       if (page[index] === 0) continue;
-      if (fetch[index] !== 0) this.cpu.dropFetches();
+      if (fetch[index] !== 0) this.cpu.onFetchesDropped();
       if (entryOf[page[index] - 1] === index + 1) entryOf[page[index] - 1] = 0;
       fetch[index] = 0;
       this.read[index] = 0;
@@ -188,7 +188,7 @@ export class Tlb {
 
   private forgetEntry(index: number, physPageIndex: number): void {
     if (this.page[index] !== physPageIndex + 1) return;
-    if (this.fetch[index] !== 0) this.cpu.dropFetches();
+    if (this.fetch[index] !== 0) this.cpu.onFetchesDropped();
     this.read[index] = 0;
     this.write[index] = 0;
     this.fetch[index] = 0;
