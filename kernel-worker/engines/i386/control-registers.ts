@@ -177,7 +177,7 @@ function movToDr(cpu: Cpu, operands: number): void {
     return;
   }
   cpu.r[index] = index === DR7 ? (value & DR7_WRITABLE) | DR7_FIXED : value;
-  cpu.mmu.watchpointsChanged();
+  cpu.noticeBreakpoints();
   cpu.leave = 1;
 }
 

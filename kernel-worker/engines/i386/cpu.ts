@@ -9,6 +9,7 @@ import { stackPages } from '../../../shared/kexec/home-pages.ts';
 import { WindowGuard } from '../../../shared/kexec/windows.ts';
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Board } from '../../board.ts';
+import { Breakpoints } from './breakpoints.ts';
 import { DecodedFrames } from './decoded-frames.ts';
 import { Flags } from './flags.ts';
 import { HandOverWatch } from './hand-over.ts';
@@ -20,7 +21,6 @@ const EFLAGS = 9;
 const SEGMENTS = 12;
 const CR0 = 48;
 const A20_MASKED = 62;
-const DR7 = 59;
 const PENDING_DEBUG = 72;
 const SCRATCH = 128;
 const SCRATCH_WORDS = 4;
@@ -79,6 +79,7 @@ export class Cpu {
   readonly r8: Uint8Array;
   readonly flags: Flags;
   readonly decoded: DecodedFrames;
+  readonly breakpoints: Breakpoints;
   readonly mmu: Mmu;
   readonly handOver: HandOverWatch;
   /** Copies of whole pages may share frames. */
@@ -132,6 +133,7 @@ export class Cpu {
     this.r8 = new Uint8Array(machine.buffer, offset, bytes);
     this.decoded = new DecodedFrames(board, board.memory);
     this.flags = new Flags(this.r);
+    this.breakpoints = new Breakpoints(this);
     this.mmu = new Mmu(this);
     this.handOver = new HandOverWatch(this, slot);
   }
@@ -144,7 +146,7 @@ export class Cpu {
     this.guard = new WindowGuard(slot.windows);
     this.stackPages = stackPages(this.board.slots, slot);
     this.flags.reload();
-    this.mmu.watchpointsChanged();
+    this.noticeBreakpoints();
     this.handOver.refresh();
     this.a20 = this.r[A20_MASKED];
     this.updateMode();
@@ -197,6 +199,12 @@ export class Cpu {
   noticeA20(): void {
     if (this.r[A20_MASKED] === this.a20) return;
     this.a20 = this.r[A20_MASKED];
+    this.mmu.flush();
+  }
+
+  /** To be called when DR7 was written, or one of DR0 to DR3. */
+  noticeBreakpoints(): void {
+    this.breakpoints.update();
     this.mmu.flush();
   }
 
@@ -405,7 +413,7 @@ export class Cpu {
     const after = (before & ~mask) | (value & mask & 0x3f7fd5) | 2;
     this.r[EFLAGS] = after;
     if (((after ^ before) & (VM | AC)) !== 0) this.updateMode();
-    const traps = (after & TF) !== 0 || ((after & RF) !== 0 && (this.r[DR7] & 0xff) !== 0);
+    const traps = (after & TF) !== 0 || ((after & RF) !== 0 && this.breakpoints.onInstructions);
     const interrupts = (after & ~before & IF) !== 0 && this.board.pic.intr();
     if (traps || interrupts) this.leave = LEAVE_RUN;
     else this.leaveBlock();

@@ -23,9 +23,7 @@ const EIP = 8;
 const EFLAGS = 9;
 const CS_SELECTOR = 16;
 const CS_BASE = 17;
-const DR0 = 52;
 const DR6 = 58;
-const DR7 = 59;
 const HALTED = 60;
 const INTERRUPT_SHADOW = 61;
 const PENDING_DEBUG = 72;
@@ -122,7 +120,7 @@ export class I386Engine implements Engine {
     const shadow = r[INTERRUPT_SHADOW];
     const traps = (r[EFLAGS] & TF) !== 0;
     const resumes = (r[EFLAGS] & RF) !== 0;
-    const breaks = this.hasBreakpoints();
+    const breaks = cpu.breakpoints.onInstructions;
     if (breaks && !resumes && shadow === 0 && this.breaksHere()) {
       this.deliverException(DEBUG, -1, Delivery.exception);
       return this.afterEvent();
@@ -219,25 +217,10 @@ export class I386Engine implements Engine {
     return { vector, external: false, errorCode, eip: r[EIP], cs: r[CS_SELECTOR] };
   }
 
-  // ---- debug registers --------------------------------------------------------------------------------------------
-
-  private hasBreakpoints(): boolean {
-    const dr7 = this.cpu.r[DR7];
-    if ((dr7 & 0xff) === 0) return false;
-    for (let n = 0; n < 4; n++) if (((dr7 >>> (2 * n)) & 3) !== 0 && ((dr7 >>> (16 + 4 * n)) & 3) === 0) return true;
-    return false;
-  }
-
-  /** An instruction breakpoint at EIP (SDM vol. 3B §17.3.1.1): its bits go to DR6. */
+  /** An instruction breakpoint at EIP: its bits go to DR6. */
   private breaksHere(): boolean {
-    const { r } = this.cpu;
-    const dr7 = r[DR7];
-    const linAddr = (r[CS_BASE] + r[EIP]) | 0;
-    let hits = 0;
-    for (let n = 0; n < 4; n++) {
-      const isOn = ((dr7 >>> (2 * n)) & 3) !== 0 && ((dr7 >>> (16 + 4 * n)) & 3) === 0;
-      if (isOn && r[DR0 + n] === linAddr) hits |= 1 << n;
-    }
+    const { breakpoints, r } = this.cpu;
+    const hits = breakpoints.at((r[CS_BASE] + r[EIP]) | 0);
     r[DR6] |= hits;
     return hits !== 0;
   }

@@ -5,11 +5,11 @@
 // an access to one is never cached, and happens in a run of one instruction only (`defersDevices`).
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import { type Bus, MEMORY_TICKS } from '../../bus.ts';
+import type { Breakpoints } from './breakpoints.ts';
 import type { Cpu } from './cpu.ts';
 import type { DecodedFrames } from './decoded-frames.ts';
 import { Paging } from './paging.ts';
 import { Tlb } from './tlb.ts';
-import { Watchpoints } from './watchpoints.ts';
 
 const BANK = 1 << 20;
 const NO_BANK = 2 * BANK;
@@ -39,7 +39,7 @@ export class Mmu {
   private readonly pageCount: number;
   private readonly decoded: DecodedFrames;
   private readonly paging: Paging;
-  private readonly watchpoints: Watchpoints;
+  private readonly breakpoints: Breakpoints;
   /** Copies that are done without asking for a frame again: there was none, and to be sure of that takes a count of all. */
   private aliasPause = 0;
 
@@ -57,17 +57,11 @@ export class Mmu {
     this.write = this.tlb.write;
     this.fetch = this.tlb.fetch;
     this.paging = new Paging(cpu, this.tlb);
-    this.watchpoints = new Watchpoints(cpu);
+    this.breakpoints = cpu.breakpoints;
   }
 
   /** Linear addresses may mean other pages from now on. */
   flush(): void {
-    this.tlb.flush();
-  }
-
-  /** DR7 was written, or one of DR0 to DR3. */
-  watchpointsChanged(): void {
-    this.watchpoints.update();
     this.tlb.flush();
   }
 
@@ -82,7 +76,7 @@ export class Mmu {
     const page = this.paging.physPage >>> 12;
     if (page >= this.pageCount) return this.elsewhere(page);
     const host = this.framesBase + this.memory.frameOf(page) * 4096;
-    if (this.bank < NO_BANK && !this.watchpoints.isWatched(linAddr >>> 12)) {
+    if (this.bank < NO_BANK && !this.breakpoints.isWatched(linAddr >>> 12)) {
       this.tlb.note(index, page);
       this.read[index] = host;
     }
@@ -122,7 +116,7 @@ export class Mmu {
       this.tlb.walked[frame] === 0 &&
       !this.decoded.has(frame) &&
       this.bank < NO_BANK &&
-      !this.watchpoints.isWatched(linAddr >>> 12)
+      !this.breakpoints.isWatched(linAddr >>> 12)
     ) {
       this.tlb.note(index, page);
       this.write[index] = host;
@@ -169,7 +163,7 @@ export class Mmu {
   load8(linAddr: number): number {
     const host = this.pageForRead(linAddr);
     if (host === 0) return 0;
-    if (this.watchpoints.watching) this.watchpoints.match(linAddr, 1, false);
+    if (this.breakpoints.onData) this.breakpoints.match(linAddr, 1, false);
     return host < 0 ? this.loadElsewhere(linAddr, 1) : this.u8[host | (linAddr & 0xfff)];
   }
 
@@ -184,7 +178,7 @@ export class Mmu {
     if ((linAddr & 0xfff) > 0xffe) return this.loadAcross(linAddr, 2);
     const host = this.pageForRead(linAddr);
     if (host === 0) return 0;
-    if (this.watchpoints.watching) this.watchpoints.match(linAddr, 2, false);
+    if (this.breakpoints.onData) this.breakpoints.match(linAddr, 2, false);
     return host < 0 ? this.loadElsewhere(linAddr, 2) : this.view.getUint16(host | (linAddr & 0xfff), true);
   }
 
@@ -200,7 +194,7 @@ export class Mmu {
     if ((linAddr & 0xfff) > 0xffc) return this.loadAcross(linAddr, 4);
     const host = this.pageForRead(linAddr);
     if (host === 0) return 0;
-    if (this.watchpoints.watching) this.watchpoints.match(linAddr, 4, false);
+    if (this.breakpoints.onData) this.breakpoints.match(linAddr, 4, false);
     return host < 0 ? this.loadElsewhere(linAddr, 4) : this.view.getInt32(host | (linAddr & 0xfff), true);
   }
 
@@ -210,7 +204,7 @@ export class Mmu {
     const next = (linAddr & -4096) + 4096;
     const second = this.pageForRead(next | 0);
     if (second === 0) return 0;
-    if (this.watchpoints.watching) this.watchpoints.match(linAddr, size, false);
+    if (this.breakpoints.onData) this.breakpoints.match(linAddr, size, false);
     let value = 0;
     for (let i = 0; i < size; i++) {
       const at = (linAddr & 0xfff) + i;
@@ -326,7 +320,7 @@ export class Mmu {
    */
   aboutToStore(linAddr: number, host: number, size: number): void {
     if (host < 0) return;
-    if (this.watchpoints.watching) this.watchpoints.match(linAddr, size, true);
+    if (this.breakpoints.onData) this.breakpoints.match(linAddr, size, true);
     const frame = (host - this.framesBase) >>> 12;
     const table = this.tlb.walked[frame];
     if (table !== 0) this.tlb.tableStored(table, linAddr & 0xfff, size);
@@ -367,7 +361,7 @@ export class Mmu {
    */
   aliasPage(targetLin: number, sourceLin: number): boolean {
     const { cpu, memory, tlb } = this;
-    if (this.watchpoints.watching || this.bank === NO_BANK) return false;
+    if (this.breakpoints.onData || this.bank === NO_BANK) return false;
     const source = this.physPageFor(sourceLin, 0, this.read);
     if (source < 0) return false;
     const target = this.physPageFor(targetLin, 1, this.write);

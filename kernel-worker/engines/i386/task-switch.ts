@@ -174,7 +174,7 @@ function commit(cpu: Cpu, is32: boolean): void {
   r[CR0] |= CR0_TS;
   if ((r[DR7] & DR7_LOCAL) !== 0) {
     r[DR7] &= ~DR7_LOCAL;
-    cpu.mmu.watchpointsChanged();
+    cpu.noticeBreakpoints();
   }
   const rpl = (r[EFLAGS] & VM) !== 0 ? 3 : next[NEXT_SEGMENTS + CS] & 3;
   for (let n = 0; n < 6; n++) setSegment(cpu, n, next[NEXT_SEGMENTS + n], 0, 0, ATTR_NULL | (rpl << 5));
