@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// From instructions to micro-operations. Every instruction of the opcode table has an entry in `EMIT`, or is a helper of the same
-// name. What may fault comes before what changes something, within the micro-operations of one instruction too: loads, or a load
+// From instructions to micro-operations. Every instruction of the opcode table has an entry in emit-table.ts, or is a helper of the
+// same name. What may fault comes before what changes something, within the micro-operations of one instruction too: loads, or a load
 // with the intent to store, then the operation, then a store that can no longer fail.
 import { Mode } from './cpu.ts';
+import { EMIT } from './emit-table.ts';
 import { helperNumber } from './helper-table.ts';
 import type { Instruction } from './instruction.ts';
 import { OPERAND_ADDRESS32, OPERAND_MEMORY, OPERAND_SIZE32 } from './operands.ts';
@@ -15,15 +16,13 @@ const CS = 1;
 const DS = 3;
 const T0 = 128;
 const T1 = 129;
-const T2 = 130;
 const ZERO = 131;
 const ALU_OPERATIONS = new Set(['add', 'or', 'adc', 'sbb', 'and', 'sub', 'xor', 'cmp', 'test', 'mov']);
 
 /** Helpers behind which no instruction of the block follows. */
 const TERMINATORS = new Set(
-  'ud jmpNear jmpNearIndirect callNear callNearIndirect retNear jmpFar callFar jmpFarIndirect callFarIndirect retFar iret int int1 int3 hlt sysenter sysexit rsm'.split(
-    ' ',
-  ),
+  `ud jmpNear jmpNearIndirect callNear callNearIndirect retNear jmpFar callFar jmpFarIndirect callFarIndirect retFar iret
+  int int1 int3 hlt sysenter sysexit rsm`.split(/\s+/),
 );
 
 /** Where the words of a block go. */
@@ -362,10 +361,6 @@ export class Emitter {
     return this.helper(name, this.operandWord(size), takesCount ? -1 : immediate);
   }
 
-  selectorToT2(): void {
-    this.put('MOV32', T2, ZERO, this.instruction.immediate2);
-  }
-
   loadEffectiveAddress(): void {
     const { reg, operandSize } = this.instruction;
     if (operandSize === 4) {
@@ -404,71 +399,4 @@ export class Emitter {
     else this.put('IMUL32', reg, source | (ZERO << 8), immediate);
     return false;
   }
-
-  ports(name: string, [, port]: readonly string[], size: number): boolean {
-    return this.helper(name, size, port === 'DX' ? -1 : this.instruction.immediate & 0xff);
-  }
 }
-
-type Emit = (emitter: Emitter, instruction: Instruction) => unknown;
-
-/** Instructions that are not a helper of the same name. */
-const EMIT: Readonly<Record<string, Emit>> = {
-  inc: (e) => e.unary('inc'),
-  dec: (e) => e.unary('dec'),
-  neg: (e) => e.unary('neg'),
-  not: (e) => e.unary('not'),
-  rol: (e) => e.shift('rol'),
-  ror: (e) => e.shift('ror'),
-  rcl: (e) => e.shift('rcl'),
-  rcr: (e) => e.shift('rcr'),
-  shl: (e) => e.shift('shl'),
-  shr: (e) => e.shift('shr'),
-  sar: (e) => e.shift('sar'),
-  movzx: (e) => e.extend('movzx'),
-  movsx: (e) => e.extend('movsx'),
-  lea: (e) => e.loadEffectiveAddress(),
-  xchg: (e, i) => e.exchange(i.opcode.operands),
-  nop: () => {},
-  push: (e, i) => e.push(i.opcode.operands[0]),
-  pop: (e, i) => e.pop(i.opcode.operands[0]),
-  pushS: (e, i) => e.helper('pushSreg', i.operandSize | (Number(i.opcode.operands[0]) << 3)),
-  popS: (e, i) => e.helper('popSreg', i.operandSize | (Number(i.opcode.operands[0]) << 3)),
-  movToS: (e, i) => (i.reg === CS || i.reg > 5 ? e.helper('ud') : e.rmHelper('movToSreg', 'Ew', 0)),
-  movFromS: (e, i) => (i.reg > 5 ? e.helper('ud') : e.rmHelper('movFromSreg', 'Ev', 0)),
-  farPointer: (e, i) => e.rmHelper('loadFarPointer', 'Ev', Number(i.opcode.operands[2])),
-  imul2: (e) => e.multiply(),
-  imul3: (e) => e.multiply(),
-  setcc: (e, i) => e.setIf(i.byte & 15),
-  cmov: (e, i) => e.moveIf(i.byte & 15),
-  cbw: (e, i) => e.put(i.operandSize === 4 ? 'CWDE' : 'CBW', 0, 0, 0),
-  cwd: (e, i) => e.put(i.operandSize === 4 ? 'CDQ' : 'CWD', 0, 0, 0),
-  jmp: (e, i) => e.jump(i.immediate),
-  jcc: (e, i) => e.jumpIf(i.byte & 15, i.immediate),
-  loop: (e) => e.loop(),
-  call: (e, i) => e.call(i.immediate),
-  callE: (e) => e.callThrough(),
-  jmpE: (e) => e.jumpThrough(),
-  callM: (e) => e.rmHelper('callFarIndirect', 'Ev', 0),
-  jmpM: (e) => e.rmHelper('jmpFarIndirect', 'Ev', 0),
-  callFar: (e, i) => {
-    e.selectorToT2();
-    return e.helper('callFar', i.operandSize, i.immediate);
-  },
-  jmpFar: (e, i) => {
-    e.selectorToT2();
-    return e.helper('jmpFar', i.operandSize, i.immediate);
-  },
-  retNear: (e, i) => e.returnNear(i.immediate),
-  enter: (e, i) => e.helper('enter', e.operandWord(i.operandSize), i.immediate | (i.immediate2 << 16)),
-  fpu: (e, i) => e.rmHelper('fpu', 'Ev', (i.byte << 8) | i.modrm),
-  in: (e, i) => e.ports('in', i.opcode.operands, e.sizeOf(i.opcode.operands[0])),
-  out: (e, i) => e.ports('out', i.opcode.operands, e.sizeOf(i.opcode.operands[0])),
-  movs: (e, i) => e.helper('movs', e.operandWord(e.sizeOf(i.opcode.operands[0]))),
-  cmps: (e, i) => e.helper('cmps', e.operandWord(e.sizeOf(i.opcode.operands[0]))),
-  scas: (e, i) => e.helper('scas', e.operandWord(e.sizeOf(i.opcode.operands[0]))),
-  lods: (e, i) => e.helper('lods', e.operandWord(e.sizeOf(i.opcode.operands[0]))),
-  stos: (e, i) => e.helper('stos', e.operandWord(e.sizeOf(i.opcode.operands[0]))),
-  ins: (e, i) => e.helper('ins', e.operandWord(e.sizeOf(i.opcode.operands[0]))),
-  outs: (e, i) => e.helper('outs', e.operandWord(e.sizeOf(i.opcode.operands[0]))),
-};
