@@ -7,9 +7,10 @@
 // A block in `code`: [instructions, frame, generation, second frame or −1, its generation, offset in page, mode, next in its bucket],
 // then micro-operations. `origin` has one word a micro-operation: number of its instruction in the block << 20 | length << 16 |
 // distance from the first instruction.
-import { type Cpu, Mode } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
 import { Emitter } from './emitter.ts';
 import { type ByteSource, Instruction } from './instruction.ts';
+import { Mode } from './mode.ts';
 
 export const BLOCK_HEADER = 8;
 const CODE_WORDS = 1 << 22;

@@ -76,7 +76,7 @@ function writeCr0(cpu: Cpu, value: number): void {
   if ((changed & CR0_PG) !== 0) cpu.handOver.pagingChanged((cr0 & CR0_PG) !== 0);
   if ((changed & (CR0_PG | CR0_WP | CR0_PE)) !== 0) cpu.mmu.flush();
   cpu.updateMode();
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 function writeCr3(cpu: Cpu, value: number): void {
@@ -88,7 +88,7 @@ function writeCr3(cpu: Cpu, value: number): void {
   }
   r[CR3] = value;
   cpu.mmu.flush();
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 function writeCr4(cpu: Cpu, value: number): void {
@@ -101,7 +101,7 @@ function writeCr4(cpu: Cpu, value: number): void {
   }
   r[CR4] = value;
   if ((changed & (CR4_PSE | CR4_PAE | CR4_PGE)) !== 0) cpu.mmu.flush();
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 /** Word index of a control register, or −1 with #UD posted. */
@@ -145,7 +145,7 @@ function smsw(cpu: Cpu, operands: number): void {
 function clts(cpu: Cpu): void {
   if (!isRing0(cpu)) return;
   cpu.r[CR0] &= ~CR0_TS;
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 function invlpg(cpu: Cpu, operands: number): void {
@@ -178,7 +178,7 @@ function movToDr(cpu: Cpu, operands: number): void {
   }
   cpu.r[index] = index === DR7 ? (value & DR7_WRITABLE) | DR7_FIXED : value;
   cpu.noticeBreakpoints();
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 function movFromDr(cpu: Cpu, operands: number): void {

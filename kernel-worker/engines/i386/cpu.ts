@@ -14,6 +14,7 @@ import { DecodedFrames } from './decoded-frames.ts';
 import { Flags } from './flags.ts';
 import { HandOverWatch } from './hand-over.ts';
 import { Mmu } from './mmu.ts';
+import { Mode, modeOfSegments } from './mode.ts';
 
 const ESP = 4;
 const EIP = 8;
@@ -24,10 +25,7 @@ const A20_MASKED = 62;
 const PENDING_DEBUG = 72;
 const SCRATCH = 128;
 const SCRATCH_WORDS = 4;
-const CS = 1;
 const SS = 2;
-const DS = 3;
-const ES = 0;
 const TF = 0x100;
 const IF = 0x200;
 const RF = 0x10000;
@@ -45,12 +43,6 @@ const ATTR_NULL = 0x10000;
 const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
 
-/**
- * Bits of `mode`: all that decoded code depends on beside its bytes. `flatData`: DS, ES and SS are writable, start at 0 and have
- * no limit. `flatCode`: near transfers cannot leave CS: 32-bit code from 0 without a limit, or 16-bit code in 64 KiB or more.
- */
-export const Mode = { code32: 1, stack32: 2, flatData: 4, flatCode: 8, protected: 16, user: 32, single: 64 } as const;
-
 /** Attributes of a present segment of writable data that grows upwards. */
 const PLAIN_MASK = ATTR_P | ATTR_NULL | ATTR_CODE | ATTR_DC | ATTR_RW;
 const PLAIN = ATTR_P | ATTR_RW;
@@ -60,9 +52,9 @@ const LINEAR_END = 0x100000000;
 const WINDOW_VIOLATED = 256;
 export const DEVICE_WANTED = 257;
 
-export const LEAVE_NOTHING = 0;
+const LEAVE_NOTHING = 0;
 /** The engine must look at interrupts, traps or its limits before the next instruction. */
-export const LEAVE_RUN = 1;
+const LEAVE_RUN = 1;
 /** The next instruction is another one, or another mode's. */
 export const LEAVE_BLOCK = 2;
 
@@ -141,7 +133,7 @@ export class Cpu {
   /** Forgets everything that follows from the bytes. */
   invalidate(slot: KernelSlot): void {
     this.fault = 0;
-    this.leave = 0;
+    this.leave = LEAVE_NOTHING;
     this.violation = -1;
     this.guard = new WindowGuard(slot.windows);
     this.stackPages = stackPages(this.board.slots, slot);
@@ -168,31 +160,10 @@ export class Cpu {
     this.cpl = this.protectedMode ? (r[SEGMENTS + SS * 4 + 3] >>> 5) & 3 : 0;
     const checksAlignment = this.cpl === 3 && (r[CR0] & CR0_AM) !== 0 && (r[EFLAGS] & AC) !== 0;
     this.mmu.setBank(this.cpl, checksAlignment);
-    const isFlatData =
-      this.isFlat(DS, ATTR_RW | ATTR_P) && this.isFlat(ES, ATTR_RW | ATTR_P) && this.isFlat(SS, ATTR_RW | ATTR_P);
     this.mode =
-      ((r[SEGMENTS + CS * 4 + 3] & ATTR_DB) !== 0 ? Mode.code32 : 0) |
-      ((r[SEGMENTS + SS * 4 + 3] & ATTR_DB) !== 0 ? Mode.stack32 : 0) |
-      (isFlatData ? Mode.flatData : 0) |
-      (this.isCodeFree() ? Mode.flatCode : 0) |
+      modeOfSegments(r) |
       (this.protectedMode && !this.virtual8086 ? Mode.protected : 0) |
       (this.cpl === 3 ? Mode.user : 0);
-  }
-
-  private isCodeFree(): boolean {
-    const at = SEGMENTS + CS * 4;
-    const limit = this.r[at + 2] >>> 0;
-    if ((this.r[at + 3] & ATTR_DB) === 0) return limit >= 0xffff;
-    return this.r[at + 1] === 0 && limit === 0xffffffff;
-  }
-
-  private isFlat(segment: number, needs: number): boolean {
-    const at = SEGMENTS + segment * 4;
-    const attributes = this.r[at + 3];
-    if (this.r[at + 1] !== 0 || this.r[at + 2] !== -1) return false;
-    if ((attributes & needs) !== needs || (attributes & ATTR_NULL) !== 0) return false;
-    // A code segment in a data register cannot be stored to; an expand-down one has no address below its limit.
-    return (attributes & (ATTR_CODE | ATTR_DC)) === 0;
   }
 
   /** The A20 gate may have moved: all linear addresses may mean other pages then. */
@@ -238,8 +209,13 @@ export class Cpu {
   /** A #DB trap with these bits of DR6 is due behind the instruction under way. */
   trapAfterInstruction(dr6Bits: number): void {
     this.r[PENDING_DEBUG] |= dr6Bits;
-    this.leave = LEAVE_RUN;
+    this.leaveRun();
     this.leaveAfterInstruction();
+  }
+
+  /** Interrupts, traps or the limits of the run must be looked at before the next instruction. */
+  leaveRun(): void {
+    this.leave = LEAVE_RUN;
   }
 
   /** The next instruction is not the one that was decoded behind this one. */
@@ -415,7 +391,7 @@ export class Cpu {
     if (((after ^ before) & (VM | AC)) !== 0) this.updateMode();
     const traps = (after & TF) !== 0 || ((after & RF) !== 0 && this.breakpoints.onInstructions);
     const interrupts = (after & ~before & IF) !== 0 && this.board.pic.intr();
-    if (traps || interrupts) this.leave = LEAVE_RUN;
+    if (traps || interrupts) this.leaveRun();
     else this.leaveBlock();
   }
 

@@ -3,10 +3,10 @@
 // From instructions to micro-operations. Every instruction of the opcode table has an entry in emit-table.ts, or is a helper of the
 // same name. What may fault comes before what changes something, within the micro-operations of one instruction too: loads, or a load
 // with the intent to store, then the operation, then a store that can no longer fail.
-import { Mode } from './cpu.ts';
 import { EMIT } from './emit-table.ts';
 import { helperNumber } from './helper-table.ts';
 import type { Instruction } from './instruction.ts';
+import { Mode } from './mode.ts';
 import { OPERAND_ADDRESS32, OPERAND_MEMORY, OPERAND_SIZE32 } from './operands.ts';
 import { UOP, type UopName } from './uops.ts';
 
@@ -32,8 +32,7 @@ export interface UopSink {
 
 /** Index of a register, or of a scratch word, for operands of a size. */
 function indexOf(register: number, size: number): number {
-  if (size === 4) return register;
-  if (size === 2) return register * 2;
+  if (size !== 1) return size === 4 ? register : register * 2;
   return register >= T0 ? register * 4 : ((register & 3) << 2) + (register >>> 2);
 }
 
@@ -229,29 +228,28 @@ export class Emitter {
   }
 
   push(operand: string): boolean {
-    const { instruction } = this;
     const isImmediate = operand[0] === 'I';
     if (!this.isFlatStack) {
-      if (isImmediate) return this.helper('pushImm', instruction.operandSize, instruction.immediate);
+      if (isImmediate) return this.helper('pushImm', this.instruction.operandSize, this.instruction.immediate);
       const register = this.registerOf(operand);
       if (register < 0) return this.rmHelper('pushRm', operand, 0);
-      return this.helper('pushReg', instruction.operandSize | (register << 3) | (register << 6), 0);
+      return this.helper('pushReg', this.instruction.operandSize | (register << 3) | (register << 6), 0);
     }
-    if (isImmediate) this.put('PUSH32', ZERO, 0, instruction.immediate);
+    if (isImmediate) this.put('PUSH32', ZERO, 0, this.instruction.immediate);
     else this.put('PUSH32', this.value(operand), 0, 0);
     return false;
   }
 
   pop(operand: string): boolean {
-    const { instruction } = this;
+    const { base, operandSize } = this.instruction;
     const register = this.registerOf(operand);
     if (register < 0) {
       // The address is taken behind the pop: an ESP in it is already incremented (SDM vol. 2B POP).
-      if (instruction.base === ESP) instruction.displacement += instruction.operandSize;
+      if (base === ESP) this.instruction.displacement += operandSize;
       return this.rmHelper('popRm', operand, 0);
     }
     if (this.isFlatStack) this.put('POP32', register, 0, 0);
-    else this.helper('popReg', instruction.operandSize | (register << 3) | (register << 6), 0);
+    else this.helper('popReg', operandSize | (register << 3) | (register << 6), 0);
     return false;
   }
 

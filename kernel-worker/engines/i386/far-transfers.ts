@@ -186,7 +186,7 @@ function callInwards(cpu: Cpu, eip: number): void {
   addToFrame(cpu.nextEip);
   if (!pushOnInnerStack(cpu, target, size)) return;
   cpu.nextEip = eip;
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 /** JMP ptr16:16, ptr16:32: the offset is the immediate, the selector in T2. */
@@ -282,7 +282,7 @@ function retFar(cpu: Cpu, operands: number, immediate: number): void {
   if (target.rpl > cpu.cpl) {
     if (!returnOutwards(cpu, target, eip, size, 2 * size + release, release)) return;
     cpu.nextEip = eip;
-    cpu.leave = 1;
+    cpu.leaveRun();
   } else if (isInside(cpu, eip, target) && markAccessed(cpu, target)) {
     cpu.drop(2 * size + release);
     enterCode(cpu, target, eip);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Instructions on EFLAGS (SDM vol. 2A CLI, LAHF; vol. 2B POPF, PUSHF, SAHF, STI): who may change what depends on CPL and IOPL.
-import { type Cpu, LEAVE_RUN } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
 import { ioPrivilege } from './descriptors.ts';
 import { type Helper, sizeOf } from './operands.ts';
 
@@ -65,7 +65,7 @@ function sti(cpu: Cpu): void {
   if ((cpu.r[EFLAGS] & IF) !== 0) return;
   cpu.r[INTERRUPT_SHADOW] = 1;
   cpu.r[EFLAGS] |= IF;
-  cpu.leave = LEAVE_RUN;
+  cpu.leaveRun();
 }
 
 function cld(cpu: Cpu): void {

@@ -118,7 +118,7 @@ function handOver(cpu: Cpu): void {
   }
   cpu.handOver.arrived = true;
   cpu.nextEip = r[EIP];
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 export const HAND_OVER_HELPERS = { handOver } as const satisfies Record<string, Helper>;

@@ -25,6 +25,7 @@ const AF = 0x10;
 const ZF = 0x40;
 const OF = 0x800;
 const RF = 0x10000;
+const LEAVE_RUN = 1;
 const LEAVE_BLOCK = 2;
 const STATUS = 0x8d5;
 const ADD = 1;
@@ -921,7 +922,7 @@ export class Interpreter {
                 // EIP as the helper left it: behind a task switch the fault is one of the new task.
                 eip = r[EIP];
                 left -= word >>> 20;
-                cpu.leave = 1;
+                cpu.leave = LEAVE_RUN;
                 break exec;
               }
               if (cpu.leave === 0) continue;
@@ -936,7 +937,7 @@ export class Interpreter {
           const word = origin[(pc - 4) >>> 2];
           eip = (blockEip + (word & 0xffff)) | 0;
           left -= word >>> 20;
-          cpu.leave = 1;
+          cpu.leave = LEAVE_RUN;
           break exec;
         }
 

@@ -44,7 +44,7 @@ export function portAccessed(cpu: Cpu): void {
   cpu.board.touchDeadlines();
   cpu.spendTicks(PORT_TICKS);
   cpu.noticeA20();
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 /** IN: `immediate` is the port, −1 for DX. */

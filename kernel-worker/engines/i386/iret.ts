@@ -154,7 +154,7 @@ function enterFlat(cpu: Cpu, codeSelector: number, level: number, eip: number, e
   cpu.r[ESP] = esp;
   cpu.updateMode();
   cpu.nextEip = eip;
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 function sysenter(cpu: Cpu): void {

@@ -102,7 +102,7 @@ function wrmsr(cpu: Cpu): void {
     else {
       r[EFER] = value;
       cpu.mmu.flush();
-      cpu.leave = 1;
+      cpu.leaveRun();
     }
   } else if (storage >= 0) r[storage] = value;
   else if (msr !== MSR_BIOS_SIGN_ID) cpu.raise(GENERAL_PROTECTION, 0);

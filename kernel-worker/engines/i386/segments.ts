@@ -3,7 +3,7 @@
 // Loading segment registers (SDM vol. 2A MOV, POP, LDS; vol. 3A §3.4.3, §5.6, §20.1.1). In real mode a load changes selector and base
 // only, so a limit from protected mode stays ("unreal mode"); in virtual-8086 mode the whole hidden part is fixed. The hidden
 // parts lie in the CPU record and are written here and nowhere else.
-import { type Cpu, LEAVE_RUN } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
 import { Descriptor, isNull, markAccessed, readDescriptor, refuse } from './descriptors.ts';
 import {
   type Helper,
@@ -98,7 +98,7 @@ export function loadSegment(cpu: Cpu, n: number, selector: number): void {
   if (cpu.fault !== 0) return;
   cpu.updateMode();
   // Behind a load of SS comes an instruction that is not interrupted.
-  if (n === SS) cpu.leave = LEAVE_RUN;
+  if (n === SS) cpu.leaveRun();
   else cpu.leaveBlock();
 }
 

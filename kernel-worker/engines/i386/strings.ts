@@ -6,7 +6,8 @@
 // them as they were before the instruction (SDM vol. 2B REP).
 //
 // A copy of one whole page to another copies nothing: the pages share the frame until one of them is stored to.
-import { type Cpu, Mode } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
+import { Mode } from './mode.ts';
 import {
   type Helper,
   OPERAND_ADDRESS32,

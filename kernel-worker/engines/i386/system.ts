@@ -30,7 +30,7 @@ const rsm = ud;
 function hlt(cpu: Cpu): void {
   if (!isRing0(cpu)) return;
   cpu.r[HALTED] = 1;
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 /** There is no cache that a guest could notice. */

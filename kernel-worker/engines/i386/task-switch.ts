@@ -182,7 +182,7 @@ function commit(cpu: Cpu, is32: boolean): void {
   cpu.updateMode();
   r[EIP] = next[NEXT_EIP];
   cpu.nextEip = next[NEXT_EIP];
-  cpu.leave = 1;
+  cpu.leaveRun();
 }
 
 function loadSegments(cpu: Cpu): void {

@@ -159,7 +159,7 @@ export function isPending(cpu: Cpu): boolean {
     return true;
   }
   cpu.board.pic.setLine(FERR_IRQ, true);
-  cpu.leave = 1;
+  cpu.leaveRun();
   return false;
 }
 
