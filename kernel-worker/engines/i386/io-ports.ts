@@ -3,7 +3,7 @@
 // IN and OUT, and who may (SDM vol. 1 §18.5; vol. 3A §20.2.8.2): IOPL, or the permission bitmap of the task state. Devices live in
 // virtual time, so they are told the time of the access first; an access may move deadlines and interrupt lines, so decoded
 // code is left behind it.
-import { PORT_TICKS } from '../../bus.ts';
+import { type Bus, PORT_TICKS } from '../../bus.ts';
 import type { Cpu } from './cpu.ts';
 import { ioPrivilege } from './descriptors.ts';
 import { type Helper, readRegister, sizeOf, writeRegister } from './operands.ts';
@@ -39,6 +39,18 @@ function isInBitmap(cpu: Cpu, port: number, size: number): boolean {
   return cpu.fault === 0 && ((bits >>> (port & 7)) & ((1 << size) - 1)) === 0;
 }
 
+/** Reads 1, 2 or 4 bytes; 4 are signed. */
+export function readPort(bus: Bus, port: number, size: number): number {
+  if (size === 4) return bus.read32(port);
+  return size === 2 ? bus.read16(port) : bus.read8(port);
+}
+
+export function writePort(bus: Bus, port: number, size: number, value: number): void {
+  if (size === 4) bus.write32(port, value);
+  else if (size === 2) bus.write16(port, value);
+  else bus.write8(port, value);
+}
+
 /** Behind every port access. */
 export function portAccessed(cpu: Cpu): void {
   cpu.board.touchDeadlines();
@@ -53,9 +65,7 @@ function inPort(cpu: Cpu, operands: number, immediate: number): void {
   const port = immediate < 0 ? cpu.r16[EDX * 2] : immediate;
   if (!mayUsePort(cpu, port, size)) return;
   cpu.syncTime();
-  const { bus } = cpu.board;
-  const value = size === 4 ? bus.read32(port) : size === 2 ? bus.read16(port) : bus.read8(port);
-  writeRegister(cpu, EAX, size, value);
+  writeRegister(cpu, EAX, size, readPort(cpu.board.bus, port, size));
   portAccessed(cpu);
 }
 
@@ -64,11 +74,7 @@ function outPort(cpu: Cpu, operands: number, immediate: number): void {
   const port = immediate < 0 ? cpu.r16[EDX * 2] : immediate;
   if (!mayUsePort(cpu, port, size)) return;
   cpu.syncTime();
-  const { bus } = cpu.board;
-  const value = readRegister(cpu, EAX, size);
-  if (size === 4) bus.write32(port, value);
-  else if (size === 2) bus.write16(port, value);
-  else bus.write8(port, value);
+  writePort(cpu.board.bus, port, size, readRegister(cpu, EAX, size));
   portAccessed(cpu);
 }
 

@@ -3,7 +3,7 @@
 // INS and OUTS (SDM vol. 2A INS, 2B OUTS). Whether the port may be used is checked first, and the memory of an element before
 // the device is asked: a device must not notice an instruction that is done again.
 import type { Cpu } from './cpu.ts';
-import { mayUsePort, portAccessed } from './io-ports.ts';
+import { mayUsePort, portAccessed, readPort, writePort } from './io-ports.ts';
 import { type Helper, segmentOf, sizeOf } from './operands.ts';
 import { advance, atMost, finish, offsetIn, repetitions, stepOf } from './string-registers.ts';
 
@@ -28,8 +28,7 @@ function ins(cpu: Cpu, operands: number): void {
   for (; done < part; done++) {
     const offset = offsetIn(cpu, operands, EDI);
     if (!cpu.probeWrite(ES, offset, size)) break;
-    const value = size === 4 ? bus.read32(port) : size === 2 ? bus.read16(port) : bus.read8(port);
-    cpu.store(ES, offset, size, value);
+    cpu.store(ES, offset, size, readPort(bus, port, size));
     advance(cpu, operands, EDI, step);
   }
   portAccessed(cpu);
@@ -51,9 +50,7 @@ function outs(cpu: Cpu, operands: number): void {
   for (; done < part; done++) {
     const value = cpu.load(segment, offsetIn(cpu, operands, ESI), size);
     if (cpu.fault !== 0) break;
-    if (size === 4) bus.write32(port, value);
-    else if (size === 2) bus.write16(port, value);
-    else bus.write8(port, value);
+    writePort(bus, port, size, value);
     advance(cpu, operands, ESI, step);
   }
   portAccessed(cpu);
