@@ -25,6 +25,7 @@ const A20_MASKED = 62;
 const PENDING_DEBUG = 72;
 const SCRATCH = 128;
 const SCRATCH_WORDS = 4;
+const CS = 1;
 const SS = 2;
 const TF = 0x100;
 const IF = 0x200;
@@ -395,13 +396,13 @@ export class Cpu {
     else this.leaveBlock();
   }
 
-  get eip(): number {
-    return this.r[EIP];
+  /** Linear address of the next instruction; unsigned. */
+  get codeAddress(): number {
+    return (this.segmentBase(CS) + this.r[EIP]) >>> 0;
   }
 
   /** Our own contradiction. */
   unreachable(what: string): never {
     assert(false, `i386: ${what}`);
-    throw new Error(what);
   }
 }

@@ -22,7 +22,6 @@ export const TICKS = 10;
 const EIP = 8;
 const EFLAGS = 9;
 const CS_SELECTOR = 16;
-const CS_BASE = 17;
 const DR6 = 58;
 const HALTED = 60;
 const INTERRUPT_SHADOW = 61;
@@ -219,8 +218,8 @@ export class I386Engine implements Engine {
 
   /** An instruction breakpoint at EIP: its bits go to DR6. */
   private breaksHere(): boolean {
-    const { breakpoints, r } = this.cpu;
-    const hits = breakpoints.at((r[CS_BASE] + r[EIP]) | 0);
+    const { breakpoints, codeAddress, r } = this.cpu;
+    const hits = breakpoints.at(codeAddress | 0);
     r[DR6] |= hits;
     return hits !== 0;
   }
@@ -248,7 +247,7 @@ export class I386Engine implements Engine {
     return this.stop(
       StopCode.windowViolation,
       at,
-      `a store at ${hex(at)} by the instruction at ${hex(cpu.eip >>> 0)} is outside the kernel's windows`,
+      `a store at ${hex(at)} by the instruction at ${hex(cpu.codeAddress)} is outside the kernel's windows`,
     );
   }
 
@@ -257,7 +256,8 @@ export class I386Engine implements Engine {
     this.flush();
     const vectors = chain.map(({ vector }) => vector).join(', then ');
     this.slot.setStopChain(chain);
-    return this.stop(StopCode.tripleFault, cpu.eip >>> 0, `triple fault at ${hex(cpu.eip >>> 0)}: vector ${vectors}`);
+    const at = cpu.codeAddress;
+    return this.stop(StopCode.tripleFault, at, `triple fault at ${hex(at)}: vector ${vectors}`);
   }
 
   private stop(code: StopCodeValue, address: number, text: string): EngineStopValue {

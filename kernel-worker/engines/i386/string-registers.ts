@@ -7,6 +7,7 @@ import type { Cpu } from './cpu.ts';
 import { OPERAND_ADDRESS32, repeatOf, sizeOf } from './operands.ts';
 
 const ECX = 1;
+const EIP = 8;
 const EFLAGS = 9;
 const DR7 = 59;
 const TF = 0x100;
@@ -52,6 +53,6 @@ export function finish(cpu: Cpu, operands: number, total: number, done: number, 
   if ((operands & ADDRESS32) !== 0) cpu.r[ECX] -= done;
   else cpu.r16[ECX * 2] -= done;
   if (cpu.fault !== 0 || !goesOn || done === total) return;
-  cpu.nextEip = cpu.eip;
+  cpu.nextEip = cpu.r[EIP];
   cpu.leaveBlock();
 }
