@@ -30,8 +30,7 @@ export function requireLinuxGuest(): void {
   });
 }
 
-/** The prompt, with nothing behind it but what the kernel has to say. */
-const PROMPT = /\n\/ # (?:$|(?=\[))/;
+const PROMPT = /\n\/ # $/;
 /** Virtual time in which everything that is done here ends. */
 const LONGEST_TICKS = 600e9;
 

@@ -4,7 +4,7 @@
 // else makes a device. The board keeps caches only; a new one over the same bytes goes on identically.
 
 import { ConsoleInput, INPUT_ENTRY_MAX } from '../shared/console-input.ts';
-import { ConsoleRing } from '../shared/console-ring.ts';
+import { CONSOLE_PAUSE_TICKS, ConsoleRing } from '../shared/console-ring.ts';
 import { assert } from '../shared/errors.ts';
 import { kernelKey } from '../shared/frames.ts';
 import { Request } from '../shared/jump-lines.ts';
@@ -54,6 +54,8 @@ export class Board extends MachineViews {
   private deadlineStale = true;
   private readonly line = new Uint8Array(LINE_BYTES);
   private lineLength = 0;
+  private firstTick = 0;
+  private lastTick = 0;
 
   constructor(machine: MachineMemory, slotIndex: number, options: ThreadOptions, signal: (signal: Signal) => void) {
     super(machine, kernelKey(slotIndex));
@@ -179,14 +181,25 @@ export class Board extends MachineViews {
   }
 
   /** Writes to the kernel's console; waits while its ring is full. While the console is suspended the host hears later. */
-  writeConsole(slot: KernelSlot, bytes: Uint8Array): void {
+  writeConsole(slot: KernelSlot, bytes: Uint8Array, lastTick = this.clock.nowTick(), ticks = 0): void {
     const ring = new ConsoleRing(this.machine, slot.index);
     for (let done = 0; done < bytes.length; ) {
       const written = ring.write(bytes.subarray(done));
       done += written;
       const held = slot.get('consoleHeld');
-      if (written > 0 && held === 0) this.trace(TraceType.console, slot.index, this.wallNow(), 0, written);
-      else if (written > 0) slot.set('consoleHeld', held + written);
+      if (written > 0 && held === 0) {
+        const { console } = TraceType;
+        this.ring.push(
+          this.nudge,
+          console,
+          slot.index,
+          lastTick,
+          this.wallNow(),
+          0,
+          written,
+          done === written ? ticks : 0,
+        );
+      } else if (written > 0) slot.set('consoleHeld', held + written);
       else if (held > 1) {
         // Nobody can read what has not been announced: a full ring of a suspended console drops the rest.
         return;
@@ -198,10 +211,14 @@ export class Board extends MachineViews {
   }
 
   /**
-   * A UART writes byte by byte; what is written in one slice, up to a line, is one event. A slice is over before anybody looks:
-   * between slices nothing is kept here.
+   * A UART writes byte by byte; what is written in one slice, up to a line or a pause, is one event. A slice is over before anybody
+   * looks: between slices nothing is kept here.
    */
   private transmit(byte: number): void {
+    const now = this.clock.nowTick();
+    if (now - this.lastTick >= CONSOLE_PAUSE_TICKS) this.endLine();
+    if (this.lineLength === 0) this.firstTick = now;
+    this.lastTick = now;
     this.line[this.lineLength++] = byte;
     if (byte === NEWLINE || this.lineLength === LINE_BYTES) this.endLine();
   }
@@ -209,7 +226,9 @@ export class Board extends MachineViews {
   /** Writes out what has been transmitted in this slice. */
   endLine(): void {
     const current = this.currentSlot;
-    if (this.lineLength > 0 && current !== null) this.writeConsole(current, this.line.subarray(0, this.lineLength));
+    if (this.lineLength > 0 && current !== null) {
+      this.writeConsole(current, this.line.subarray(0, this.lineLength), this.lastTick, this.lastTick - this.firstTick);
+    }
     this.lineLength = 0;
   }
 

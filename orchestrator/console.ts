@@ -3,6 +3,8 @@
 // A kernel's console as a script uses it: wait until it has written something, answer. The machine is run in slices of virtual time
 // and stops at the end of one: where it stops depends on what was typed and when, in virtual time, and on no wall clock.
 import { KjumpError } from '../shared/errors.ts';
+import { KernelState } from '../shared/lifecycle.ts';
+import type { ConsoleLog } from './console-log.ts';
 import type { RunReport } from './events.ts';
 import type { Kernel } from './kernel.ts';
 import { checkOptions, wholeNumber } from './options.ts';
@@ -25,6 +27,14 @@ export interface ConsoleHost {
   /** Runs in slices until `done` says so behind one of them. */
   runUntil(done: () => boolean, limits: { readonly ticks: number; readonly signal?: AbortSignal }): Promise<RunReport>;
   find(kernel: string): Kernel;
+  /** Virtual time. */
+  readonly now: number;
+}
+
+interface Search {
+  readonly pattern: RegExp | string;
+  /** Up to here there is no match, wherever what was written may have ended. */
+  tried: number;
 }
 
 const MINUTE = 60e9;
@@ -53,18 +63,21 @@ export class KernelConsole {
 
   /**
    * Runs the machine until the pattern appears in what the kernel has written since the last match. Gives that text, up to the end
-   * of the match. Throws `TIMEOUT`, `KERNEL_CRASHED`, or `BAD_STATE` if the machine stops for another reason.
+   * of the match. What it had written is looked at as it stood at each pause, a millisecond of virtual time without a character, one
+   * after the other: so `$` is the end of a prompt, whatever the kernel wrote later. A match that reaches the end of what it is
+   * still writing waits for its pause. Throws `TIMEOUT`, `KERNEL_CRASHED`, or `BAD_STATE` if the machine stops for another reason.
    */
   async expect(pattern: RegExp | string, options: ExpectOptions = {}): Promise<string> {
     checkOptions('console.expect', options, EXPECT_CHECKS);
     const { ticks = MINUTE, timeout, signal } = options;
-    const found = this.take(pattern);
+    const search: Search = { pattern, tried: 0 };
+    const found = this.take(search, this.isAtRest);
     if (found !== null) return found;
     const timer = timeout === undefined ? null : AbortSignal.timeout(timeout);
     const signals = [signal, timer].filter((one): one is AbortSignal => one instanceof AbortSignal);
     let text: string | null = null;
     const done = (): boolean => {
-      text = this.take(pattern);
+      text = this.take(search, this.isAtRest);
       return text !== null;
     };
     const limits = { ticks, signal: signals.length === 0 ? undefined : AbortSignal.any(signals) };
@@ -75,7 +88,7 @@ export class KernelConsole {
       if (timer?.aborted && !signal?.aborted) throw this.timedOut(pattern, `within ${timeout} ms`);
       throw error;
     }
-    text ??= this.take(pattern);
+    text ??= this.take(search, true);
     if (text !== null) return text;
     if (report.reason === 'limit') throw this.timedOut(pattern, `in ${ticks / 1e9} s of virtual time`);
     if (report.reason === 'crashed') {
@@ -115,14 +128,25 @@ export class KernelConsole {
     return this.host.consoleLog(this.kernel);
   }
 
-  private take(pattern: RegExp | string): string | null {
+  /** It writes nothing now: for the time of a pause, or because another kernel has the machine, or none. */
+  private get isAtRest(): boolean {
+    return this.kernel.slot.state !== KernelState.RUNNING || this.log.hasPaused(this.host.now);
+  }
+
+  private take(search: Search, atRest: boolean): string | null {
     const { log } = this;
     const start = Math.max(this.position, log.start);
-    const text = log.from(start);
-    const length = endOfMatch(text, pattern);
-    if (length < 0) return null;
-    this.position = start + length;
-    return text.slice(0, length);
+    for (const place of [...log.pausesBehind(Math.max(start, search.tried)), log.end]) {
+      const text = log.between(start, place);
+      const length = endOfMatch(text, search.pattern);
+      const mayGrow = place === log.end && !atRest;
+      if (length >= 0 && !(mayGrow && length === text.length)) {
+        this.position = start + length;
+        return text.slice(0, length);
+      }
+      if (!mayGrow) search.tried = place;
+    }
+    return null;
   }
 
   private timedOut(pattern: RegExp | string, limit: string): KjumpError {
@@ -147,37 +171,4 @@ function endOfMatch(text: string, pattern: RegExp | string): number {
   // Whatever place a pattern of the caller with the flag g or y remembers is of another text.
   const match = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).exec(text);
   return match === null ? -1 : match.index + match[0].length;
-}
-
-const KEPT_CHARS = 256 * 1024;
-/** ECMA-48 §5.4: control sequences, which move the cursor and colour text; and the escapes of two characters. */
-const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-Z\\-~]/g;
-/** One of those, or a line end, that is not complete. */
-const INCOMPLETE = /(?:\x1b(?:\[[0-?]*[ -/]*|[ -/]*)|\r+)$/;
-
-/** What one kernel has written, as plain text. Places in it are counted from the first character ever written. */
-export class ConsoleLog {
-  private text = '';
-  private rest = '';
-  /** Place of the first character that is still kept. */
-  start = 0;
-
-  append(written: string): void {
-    const raw = this.rest + written;
-    const cut = INCOMPLETE.exec(raw)?.index ?? raw.length;
-    this.rest = raw.slice(cut);
-    this.text += raw.slice(0, cut).replace(CONTROLS, '').replace(/\r+\n/g, '\n');
-    // Not at every character that is too many.
-    if (this.text.length <= 2 * KEPT_CHARS) return;
-    this.start += this.text.length - KEPT_CHARS;
-    this.text = this.text.slice(-KEPT_CHARS);
-  }
-
-  get end(): number {
-    return this.start + this.text.length;
-  }
-
-  from(place: number): string {
-    return this.text.slice(Math.max(0, place - this.start));
-  }
 }

@@ -13,7 +13,7 @@ import type { ThreadDescription } from '../shared/protocol.ts';
 import { parseSize } from '../shared/units.ts';
 import { callRoutine, checkCall, type PhysicalCall, type PhysicalCallResult, readPages } from './calling.ts';
 import { Conductor } from './conductor.ts';
-import type { ConsoleLog } from './console.ts';
+import type { ConsoleLog } from './console-log.ts';
 import { deathInMachine } from './death/machine-death.ts';
 import type { DeathReport } from './death-report.ts';
 import { diffSnapshots, type SnapshotDiff } from './diff.ts';

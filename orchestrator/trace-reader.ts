@@ -10,7 +10,7 @@ import type { MachineMemory } from '../shared/machine-memory.ts';
 import type { MachineViews } from '../shared/machine-views.ts';
 import { stopCodeName } from '../shared/stop.ts';
 import { type TraceRecord, TraceRing, TraceType } from '../shared/trace-ring.ts';
-import { ConsoleLog } from './console.ts';
+import { ConsoleLog } from './console-log.ts';
 import { deathInMachine } from './death/machine-death.ts';
 import type { MachineEvents, PhaseEvent, RefusedEvent, StopReport, SwitchReport } from './events.ts';
 
@@ -70,10 +70,11 @@ export class TraceReader {
     this.open.handOver = { ...NO_RECORD, type: TraceType.handOver, a: from.index, b: to?.index ?? -1, tick };
   }
 
-  private console(slot: number, count: number, tick: number): void {
+  /** Takes what was written from one tick to another. */
+  private console(slot: number, count: number, firstTick: number, tick: number): void {
     const bytes = new ConsoleRing(this.machine, slot).read(count);
     const text = this.decoder(slot).decode(bytes, { stream: true });
-    this.logOf(slot).append(text);
+    this.logOf(slot).append(text, firstTick, tick);
     this.events.emit('console', { kernel: this.nameOf(slot), text, tick });
   }
 
@@ -81,7 +82,7 @@ export class TraceReader {
   threadDied(slot: number, tick: number): void {
     this.open = newSwitch();
     const { unread } = new ConsoleRing(this.machine, slot);
-    if (unread > 0) this.console(slot, unread, tick);
+    if (unread > 0) this.console(slot, unread, tick, tick);
     this.stopped(slot, tick);
   }
 
@@ -130,7 +131,7 @@ export class TraceReader {
         this.refused(record, kernel);
         return;
       case TraceType.console:
-        this.console(record.kernel, record.a, tick);
+        this.console(record.kernel, record.a, tick - record.b, tick);
         return;
       case TraceType.stop: {
         this.stopped(record.kernel, tick);

@@ -7,6 +7,12 @@ import { LIVE_KERNEL } from './layout/live-words.ts';
 import { CONSOLE_RING_BYTES, type MachineMemory } from './machine-memory.ts';
 import { liveKernelWord } from './ownership.ts';
 
+/**
+ * A kernel that has written nothing for so long has paused: what it has written until then is looked at as it stands. A character
+ * takes a tenth of it at 115200 baud.
+ */
+export const CONSOLE_PAUSE_TICKS = 1_000_000;
+
 export class ConsoleRing {
   private readonly live: Int32Array;
   private readonly ring: Uint8Array;

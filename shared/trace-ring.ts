@@ -14,7 +14,7 @@ export const TraceType = {
   handOver: 2,
   /** First thing the woken thread writes. a: 1 if the kernel climbs no lines, b: what was repaired (shared/jump-lines.ts). */
   wake: 3,
-  /** a: bytes written to the kernel's console ring. */
+  /** a: bytes written to the kernel's console ring, b: ticks from the first of them to the last, which was written at this tick. */
   console: 4,
   /** a: stop code, b: address. */
   stop: 5,

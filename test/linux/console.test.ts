@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ConsoleLog } from '../../orchestrator/console.ts';
+import { ConsoleLog } from '../../orchestrator/console-log.ts';
 import { createMachine, type Kernel, type Machine } from '../../orchestrator/index.ts';
 import { loadProgram } from '../../orchestrator/loaders/load-program.ts';
 import { bzImage } from './bzimage-file.ts';
@@ -18,6 +18,17 @@ const ECHO = [
   // 1: mov $0xfd, %dl; 2: in %dx, %al; test $1, %al; jz 2b; mov $0xf8, %dl; in %dx, %al; out %al, %dx; jmp 1b
   ...[0xb2, 0xfd, 0xec, 0xa8, 0x01, 0x74, 0xfb, 0xb2, 0xf8, 0xec, 0xee, 0xeb, 0xf3],
 ];
+/** mov $0x3fb, %dx; mov $3, %al; out %al, %dx; mov $0xf8, %dl: 8 bits, and the register to send them */
+const EIGHT_BITS = [0x66, 0xba, 0xfb, 0x03, 0xb0, 0x03, 0xee, 0xb2, 0xf8];
+/** mov $…, %al; out %al, %dx: for each character. */
+const write = (text: string): number[] => [...new TextEncoder().encode(text)].flatMap((byte) => [0xb0, byte, 0xee]);
+/** mov $…, %ecx; 1: dec %ecx; jnz 1b: two instructions of 10 ns each time. */
+const pause = (ms: number): number[] => {
+  const times = ms * 50_000;
+  return [0xb9, times & 0xff, (times >> 8) & 0xff, times >> 16, 0, 0x49, 0x75, 0xfd];
+};
+/** 1: jmp 1b */
+const STAY = [0xeb, 0xfe];
 /** cli; hlt */
 const HALT = [0xfa, 0xf4];
 /** ud2 */
@@ -38,7 +49,7 @@ async function file(name: string, bytes: ArrayLike<number>): Promise<string> {
 describe('what a kernel has written', () => {
   const plain = (...texts: string[]): string => {
     const log = new ConsoleLog();
-    for (const text of texts) log.append(text);
+    for (const text of texts) log.append(text, 0, 0);
     return log.from(0);
   };
 
@@ -51,7 +62,7 @@ describe('what a kernel has written', () => {
 
   test('is kept for 256 Ki characters at least, and places in it stay what they are', () => {
     const log = new ConsoleLog();
-    for (let i = 0; i < 600; i++) log.append(`${String(i).padStart(3, '0')}${'x'.repeat(1021)}`);
+    for (let i = 0; i < 600; i++) log.append(`${String(i).padStart(3, '0')}${'x'.repeat(1021)}`, 0, 0);
     expect(log.end).toBe(600 * 1024);
     expect(log.start).toBeLessThanOrEqual(log.end - 256 * 1024);
     expect(log.from(log.end - 1024).slice(0, 3)).toBe('599');
@@ -140,6 +151,42 @@ describe('a script', () => {
       const after = await other.boot(await file('echo.bin', ECHO), { at: '1M' });
       expect(after.console.output).toBe('');
     }
+  });
+});
+
+describe('a pause', () => {
+  let machine: Machine;
+  beforeEach(async () => {
+    machine = await createMachine({ memory: '4M', spare: '4M', threads: 1 });
+  });
+  afterEach(() => machine.close());
+
+  test('finds the end of what was written before a pause, whatever is written behind it before anybody looks', async () => {
+    const code = [
+      ...EIGHT_BITS,
+      ...write('one\n/ # '),
+      ...pause(3),
+      ...write('[ 1.0] a message\n'),
+      ...pause(3),
+      ...write('/ # '),
+    ];
+    const kernel = await machine.boot(await file('prompt.bin', [...code, ...STAY]), { at: '1M' });
+    const before = machine.now;
+    expect(await kernel.console.expect(/\n\/ # $/)).toBe('one\n/ # ');
+    expect(machine.now - before).toBeGreaterThan(6e6);
+    expect(await kernel.console.expect(/\n$/)).toBe('[ 1.0] a message\n');
+    expect(await kernel.console.expect(/\/ # $/)).toBe('/ # ');
+  });
+
+  test('takes what a kernel is still writing for the end of it, unless the kernel stops or the time is over', async () => {
+    const digits = [...EIGHT_BITS, ...Array.from({ length: 50 }, () => [...write('1'), ...pause(0.5)]).flat()];
+    const kernel = await machine.boot(await file('digits.bin', [...digits, ...pause(1), ...digits, ...HALT]), {
+      at: '1M',
+    });
+    expect(await kernel.console.expect(/\d+/)).toHaveLength(50);
+    const some = await kernel.console.expect(/\d+/, { ticks: 5e6 });
+    const rest = await kernel.console.expect(/\d+$/);
+    expect([some.length + rest.length, some.length > 5, rest.length > 5]).toEqual([50, true, true]);
   });
 });
 
