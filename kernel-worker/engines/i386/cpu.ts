@@ -5,8 +5,6 @@
 // is only a consequence of the record (privilege, bank of the TLB, mode of decoded code) is made again by `updateMode`.
 import { assert } from '../../../shared/errors.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
-import { stackPages } from '../../../shared/kexec/home-pages.ts';
-import { WindowGuard } from '../../../shared/kexec/windows.ts';
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Board } from '../../board.ts';
 import { Breakpoints } from './breakpoints.ts';
@@ -15,6 +13,7 @@ import { Flags } from './flags.ts';
 import { HandOverWatch } from './hand-over.ts';
 import { Mmu } from './mmu.ts';
 import { Mode, modeOfSegments } from './mode.ts';
+import { OwnPages } from './own-pages.ts';
 
 const ESP = 4;
 const EIP = 8;
@@ -71,6 +70,7 @@ export class Cpu {
   readonly r16: Uint16Array;
   readonly r8: Uint8Array;
   readonly flags: Flags;
+  readonly ownPages: OwnPages;
   readonly decoded: DecodedFrames;
   readonly breakpoints: Breakpoints;
   readonly mmu: Mmu;
@@ -100,8 +100,6 @@ export class Cpu {
   interrupted = false;
   /** Set once a store went outside the kernel's windows: the engine stops the kernel. */
   violation = -1;
-  private guard = new WindowGuard([]);
-  private stackPages: readonly number[] = [];
   /** Level of A20M# that the TLB was filled under. */
   private a20 = 0;
   /** Hook of the cache of decoded code: linear addresses may mean other frames from now on. */
@@ -124,6 +122,7 @@ export class Cpu {
     this.r = new Int32Array(machine.buffer, offset, bytes >>> 2);
     this.r16 = new Uint16Array(machine.buffer, offset, bytes >>> 1);
     this.r8 = new Uint8Array(machine.buffer, offset, bytes);
+    this.ownPages = new OwnPages(board);
     this.decoded = new DecodedFrames(board, board.memory);
     this.flags = new Flags(this.r);
     this.breakpoints = new Breakpoints(this);
@@ -136,8 +135,7 @@ export class Cpu {
     this.fault = 0;
     this.leave = LEAVE_NOTHING;
     this.violation = -1;
-    this.guard = new WindowGuard(slot.windows);
-    this.stackPages = stackPages(this.board.slots, slot);
+    this.ownPages.refresh(slot);
     this.flags.reload();
     this.noticeBreakpoints();
     this.handOver.refresh();
@@ -198,13 +196,6 @@ export class Cpu {
   /** The instruction under way must be executed by itself: it is abandoned like a faulting one, and done again. */
   wantDevice(): void {
     if (this.fault === 0) this.fault = DEVICE_WANTED;
-  }
-
-  /** Page of guest-physical memory that this kernel may store to: its windows, and hidden pages that can be its stack. */
-  mayStore(page: number): boolean {
-    const { memory } = this;
-    if (page < memory.ramPages) return this.guard.allows(page);
-    return this.stackPages.includes(page) && memory.hiddenOwners[page - memory.ramPages] !== 0;
   }
 
   /** A #DB trap with these bits of DR6 is due behind the instruction under way. */

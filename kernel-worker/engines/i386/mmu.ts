@@ -97,7 +97,7 @@ export class Mmu {
     const page = this.paging.physPage >>> 12;
     const { cpu, memory, tlb } = this;
     if (!memory.inUse(page)) return this.elsewhere(page);
-    if (!cpu.mayStore(page)) {
+    if (!cpu.ownPages.has(page)) {
       cpu.violateWindow(this.paging.physPage | (linAddr & 0xfff));
       return 0;
     }
@@ -365,7 +365,7 @@ export class Mmu {
     const source = this.physPageFor(sourceLin, 0, this.read);
     if (source < 0) return false;
     const target = this.physPageFor(targetLin, 1, this.write);
-    if (target < 0 || target === source || !cpu.mayStore(target)) return false;
+    if (target < 0 || target === source || !cpu.ownPages.has(target)) return false;
     if (source >= memory.ramPages && memory.hiddenOwners[source - memory.ramPages] === 0) return false;
     const frame = memory.frameOf(source);
     const frameBefore = memory.frameOf(target);

@@ -138,7 +138,7 @@ export class Paging {
 
   /** Sets accessed and dirty bits, and sees to it that a store to this table is noticed. */
   private mark(physAddr: number, old: number, entry: number, table: number): void {
-    if (entry !== old && this.cpu.mayStore(physAddr >>> 12)) {
+    if (entry !== old && this.cpu.ownPages.has(physAddr >>> 12)) {
       const page = physAddr >>> 12;
       const isShared = this.memory.isShared(page);
       const before = isShared ? this.memory.epoch : 0;
