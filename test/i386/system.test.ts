@@ -305,6 +305,20 @@ describe('MSRs and the time-stamp counter', () => {
     expect(read(0x10)).toEqual([0x10, 1]);
   });
 
+  test('IA32_TSC_ADJUST is what writes have added to the time-stamp counter', () => {
+    cpu.board.clock.advance(1000);
+    const now = cpu.board.clock.nowTick();
+    expect(write(0x3b, -5, -1)).toBe('');
+    expect(read(0x10)).toEqual([now - 5, 0]);
+    write(0x10, 7);
+    expect(read(0x3b)).toEqual([7 - now, -1]);
+    write(0x3b, 0x12345678, 0x9a);
+    expect(read(0x3b)).toEqual([0x12345678, 0x9a]);
+    expect(read(0x10)).toEqual([0x12345678 + now, 0x9a]);
+    write(0x3b, 0);
+    expect(read(0x10)).toEqual([now, 0]);
+  });
+
   test('RDTSC asks for the time within a run, and obeys CR4.TSD', () => {
     cpu.syncTime = () => cpu.board.clock.advance(70);
     write(0x10, 0);
@@ -317,19 +331,43 @@ describe('MSRs and the time-stamp counter', () => {
   });
 });
 
-test('CPUID tells the vendor, the features that are there, and answers unknown leaves like the highest', () => {
-  bare.reset();
+describe('CPUID', () => {
   const ask = (leaf: number): number[] => {
+    bare.reset();
     r[EAX] = leaf;
     bare.run('cpuid');
     return Array.from(r.slice(0, 4));
   };
-  const [max, ...name] = ask(0);
-  expect(max).toBe(2);
-  expect(Buffer.from(Int32Array.of(name[2], name[1], name[0]).buffer).toString()).toBe('GenuineIntel');
-  expect(ask(1)).toEqual([0x634, 0, 0x0100a97d, 0]);
-  expect(ask(0x80000001)[2]).toBe(0x100000);
-  expect(ask(7)).toEqual(ask(2));
+  const text = (...words: number[]): string => Buffer.from(Int32Array.from(words).buffer).toString();
+
+  test('tells the vendor, the name, and the features that are there', () => {
+    const [max, ...name] = ask(0);
+    expect(max).toBe(0x16);
+    expect(text(name[2], name[1], name[0])).toBe('GenuineIntel');
+    expect(ask(1)).toEqual([0x634, 0, 0x0100a97d, 0]);
+    expect(ask(0x80000000)[0] >>> 0).toBe(0x80000008);
+    expect(ask(0x80000001)[2]).toBe(0x100000);
+    expect(ask(0x80000008)[0]).toBe(0x2020);
+    const brand = [2, 3, 4]
+      .flatMap((n) => ask(0x80000000 + n))
+      .flatMap((_, i, all) => all[[0, 3, 1, 2][i & 3] + (i & ~3)]);
+    expect(text(...brand)).toBe('kjump virtual i686 CPU'.padEnd(48, '\0'));
+  });
+
+  test('tells that the time-stamp counter never stops or changes its rate, and its rate', () => {
+    // EDX bit 8 of 0x80000007: invariant TSC; EBX bit 1 of leaf 7: IA32_TSC_ADJUST. EAX, ECX, EDX, EBX.
+    expect(ask(0x80000007)).toEqual([0, 0, 0x100, 0]);
+    expect(ask(7)).toEqual([0, 0, 0, 2]);
+    const [denominator, crystalHz, , numerator] = ask(0x15);
+    expect((crystalHz * numerator) / denominator).toBe(1e9);
+    expect(ask(0x16)).toEqual([1000, 100, 0, 1000]);
+  });
+
+  test('answers leaves that are not there like the highest, and those between with zeros', () => {
+    for (const leaf of [0x17, 0x40000000, 0x80000009, -1]) expect(ask(leaf)).toEqual(ask(0x16));
+    expect([3, 4, 5, 6, 8, 0xa, 0xb, 0xd, 0x14].map((leaf) => ask(leaf).join())).toEqual(Array(9).fill('0,0,0,0'));
+    expect(ask(0x80000005)).toEqual([0, 0, 0, 0]);
+  });
 });
 
 describe('EFLAGS', () => {

@@ -38,6 +38,13 @@ describe.skipIf(!hasReference)(`the reference Linux${HOW_TO_GET_IT}`, () => {
       expect(answer).toContain(`\n${COMMAND_LINE}\n`);
       expect(answer).toMatch(/\n00001000-0009\w+ : System RAM\n00100000-07ffffff : System RAM\n/);
 
+      // It trusts the time-stamp counter. Its clock by the 8254 loses ticks while interrupts are off, and in one-shot mode.
+      console.type(
+        'dmesg | grep -e MHz -e unstable; cat /sys/devices/system/clocksource/clocksource0/current_clocksource\n',
+      );
+      const clocks = await console.expect(SHELL);
+      expect(clocks).toMatch(/tsc: Detected 1000.000 MHz processor\ntsc\n\/ # $/);
+
       // Where it stands depends on nothing but what was typed, and when in virtual time.
       expect(await console.expect(/never/, { ticks: 2e9 }).catch((error) => error)).toMatchObject({
         code: 'TIMEOUT',

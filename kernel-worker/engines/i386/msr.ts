@@ -26,6 +26,7 @@ const TWO_32 = 0x100000000;
 const MSR_TSC = 0x10;
 const MSR_PLATFORM_ID = 0x17;
 const MSR_APIC_BASE = 0x1b;
+const MSR_TSC_ADJUST = 0x3b;
 const MSR_BIOS_SIGN_ID = 0x8b;
 const MSR_SYSENTER_CS = 0x174;
 const MSR_SYSENTER_ESP = 0x175;
@@ -65,10 +66,14 @@ function tscOffsetAt(cpu: Cpu): number {
   return cpu.r.byteOffset + TSC_OFFSET * 4;
 }
 
+/** EDX:EAX: two's complement of 64 bits. */
+function writeWide(cpu: Cpu, value: number): void {
+  cpu.r[EAX] = (value % TWO_32) | 0;
+  cpu.r[EDX] = Math.floor(value / TWO_32) | 0;
+}
+
 function readTsc(cpu: Cpu): void {
-  const tsc = ticks(cpu) + cpu.view.getFloat64(tscOffsetAt(cpu), true);
-  cpu.r[EAX] = (tsc % TWO_32) | 0;
-  cpu.r[EDX] = Math.floor(tsc / TWO_32) | 0;
+  writeWide(cpu, ticks(cpu) + cpu.view.getFloat64(tscOffsetAt(cpu), true));
 }
 
 function rdtsc(cpu: Cpu): void {
@@ -82,6 +87,7 @@ function rdmsr(cpu: Cpu): void {
   const msr = r[ECX] >>> 0;
   const storage = storageOf(msr);
   if (msr === MSR_TSC) readTsc(cpu);
+  else if (msr === MSR_TSC_ADJUST) writeWide(cpu, cpu.view.getFloat64(tscOffsetAt(cpu), true));
   else if (storage >= 0 || readsAsZero(msr)) {
     r[EAX] = storage < 0 ? 0 : r[storage];
     r[EDX] = 0;
@@ -97,6 +103,8 @@ function wrmsr(cpu: Cpu): void {
   if (msr === MSR_TSC) {
     // P6: the upper half is cleared, whatever EDX holds (SDM vol. 3B §17.17.3).
     cpu.view.setFloat64(tscOffsetAt(cpu), (value >>> 0) - ticks(cpu), true);
+  } else if (msr === MSR_TSC_ADJUST) {
+    cpu.view.setFloat64(tscOffsetAt(cpu), r[EDX] * TWO_32 + (value >>> 0), true);
   } else if (msr === MSR_EFER) {
     if ((value & ~EFER_NXE) !== 0 || r[EDX] !== 0) cpu.raise(GENERAL_PROTECTION, 0);
     else {
