@@ -4,14 +4,14 @@
 // The kernel's thread is out of reach of vitest's own transform, so a boot takes as long here as anywhere.
 import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
+import { BZIMAGE, COMMAND_LINE, hasLinuxGuest, ROOTFS, WHEN_SKIPPED } from '../../examples/linux-guest.ts';
 import { createMachine, type Machine } from '../../orchestrator/index.ts';
 import { ROOT } from '../cli/kjump.ts';
-import { BZIMAGE, COMMAND_LINE, HOW_TO_GET_IT, hasReference, ROOTFS } from './reference.ts';
 
 const SHELL = /\n\/ # $/;
 const BOOT_MS = 120_000;
 
-describe.skipIf(!hasReference)(`the reference Linux${HOW_TO_GET_IT}`, () => {
+describe.skipIf(!hasLinuxGuest)(`the reference Linux${WHEN_SKIPPED}`, () => {
   let machine: Machine | null = null;
   afterEach(async () => {
     await machine?.close();

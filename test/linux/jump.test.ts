@@ -2,14 +2,13 @@
 //
 // Two systems with the reference Linux jump to each other with the stock kexec tool, and nobody tells the machine.
 import { describe, expect, test } from 'vitest';
-import { HOW_TO_GET_IT, hasLinuxGuest } from '../../examples/linux-guest.ts';
+import { hasLinuxGuest, WHEN_SKIPPED } from '../../examples/linux-guest.ts';
 import { scenario as linuxJump } from '../../examples/linux-jump.ts';
 import { runScenario } from '../examples/test-context.ts';
 
-/** Most of it goes into digests of the window, by the tool and by the second system before it starts. */
 const TWO_BOOTS_MS = 300_000;
 
-describe.skipIf(!hasLinuxGuest)(`Linux${hasLinuxGuest ? '' : ` (skipped: ${HOW_TO_GET_IT})`}`, () => {
+describe.skipIf(!hasLinuxGuest)(`Linux${WHEN_SKIPPED}`, () => {
   test(
     'jumps to a second Linux and back, and again without boot: both go on where they were, and every switch is noticed',
     async () => {
