@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // A process that runs one of the programs of i386-code.ts, on kjump's engine or on the npm package v86: each starts with nothing
-// compiled, and v86 keeps timers and has no end of its own. Arguments: `own` or `v86`, the program's name, its count, and the
+// compiled. Arguments: `own` or `v86`, the program's name, its count, and the
 // marks to wait for. The answer is a `ProgramRun` for the parent.
-import { fileURLToPath } from 'node:url';
-import { V86 } from 'v86';
 import { type ProgramName, type ProgramRun, programWithCount, runProgram } from './i386-programs.ts';
+import { createV86 } from './v86.ts';
 
 /** What the package's types leave out. */
 interface Internals {
@@ -17,21 +16,10 @@ interface Internals {
 }
 
 const MARK_PORT = 0xf4;
-const MEGABYTE = 1 << 20;
 
 async function runOnV86(name: ProgramName, count: number, marks: number): Promise<ProgramRun> {
   const rom = programWithCount(name, count);
-  const emulator = new V86({
-    wasm_path: fileURLToPath(new URL('v86.wasm', import.meta.resolve('v86'))),
-    bios: { buffer: rom.buffer as ArrayBuffer },
-    memory_size: 64 * MEGABYTE,
-    vga_memory_size: MEGABYTE,
-    autostart: false,
-    disable_speaker: true,
-    disable_keyboard: true,
-    disable_mouse: true,
-  });
-  await new Promise<void>((resolve) => emulator.add_listener('emulator-loaded', () => resolve()));
+  const emulator = await createV86(rom, 64);
   const intervals: number[] = [];
   const counts: number[] = [];
   return new Promise((resolve) => {

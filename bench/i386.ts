@@ -2,13 +2,10 @@
 //
 // The i386 engine beside the npm package v86 on the same machine code: loops, whole-memory string instructions, page faults and
 // timer interrupts. What is between two marks of a program is one sample; the first ones, in which code is compiled, do not count.
-import { fork } from 'node:child_process';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { askProcess } from './child.ts';
 import type { ProgramName, ProgramRun } from './i386-programs.ts';
 import { type BenchOptions, check, median, type Result, speed } from './report.ts';
 
-const PROCESS = fileURLToPath(new URL(`./i386-process${extname(import.meta.url)}`, import.meta.url));
 /** Marks whose intervals do not count. */
 const WARM_UP = 2;
 const INSTRUCTIONS = 100e6;
@@ -95,12 +92,5 @@ async function both(name: ProgramName, rounds: number, samples: number, sameCoun
 }
 
 function runOn(machine: 'own' | 'v86', name: ProgramName, rounds: number, marks: number): Promise<ProgramRun> {
-  return new Promise((resolve, reject) => {
-    const child = fork(PROCESS, [machine, name, String(rounds), String(marks)], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    child.once('message', (answer) => resolve(answer as ProgramRun));
-    child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`${machine} ended with ${code} in ${name}`)));
-  });
+  return askProcess('i386-process', [machine, name, String(rounds), String(marks)]);
 }

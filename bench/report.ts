@@ -8,8 +8,8 @@ export interface Result {
   readonly unit: string;
   /** What the figure is to be compared with, in the same unit. */
   readonly bound: number;
-  /** value / bound. */
   readonly ratio: number;
+  readonly ratioIs: 'value / bound' | 'bound / value';
   /** What the bound is. */
   readonly boundIs: string;
   /** What the figure must not exceed, or must come to if more is better, in its unit, on two free cores. */
@@ -39,10 +39,22 @@ export function result(
     unit,
     bound: round(bound),
     ratio: round(value / bound),
+    ratioIs: 'value / bound',
     boundIs,
     reach: round(reach),
     better,
   };
+}
+
+/** A time beside that of another PC for the same work: the ratio says how many times as fast this one is. */
+export function timeBeside(
+  name: string,
+  value: number,
+  unit: string,
+  other: readonly [number, string],
+  reach: number,
+): Result {
+  return { ...result(name, value, unit, other, reach), ratio: round(other[0] / value), ratioIs: 'bound / value' };
 }
 
 /** The same for a speed. */
