@@ -4,7 +4,7 @@
 // their folder; without it they are looked for beside the checkout. And its shell, as a script uses it.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { KjumpError } from '../orchestrator/index.ts';
+import { type Kernel, KjumpError, type Machine } from '../orchestrator/index.ts';
 
 const FOLDER = resolve(process.env.KJUMP_LINUX_GUEST ?? '../shared/guests/linux');
 
@@ -43,6 +43,8 @@ export interface LinuxShell {
 const PROMPT = /\n\/ # $/;
 /** Virtual time in which everything that is done here ends. */
 export const LONGEST_TICKS = 600e9;
+/** And in which a system that jumps has left. */
+const JUMP_TICKS = 60e9;
 
 /** Waits until a shell wants a command: its system boots, or has the machine again. Gives what was written meanwhile. */
 export function prompt({ console }: LinuxShell, signal: AbortSignal): Promise<string> {
@@ -68,12 +70,34 @@ export async function jumpBackEntry(shell: LinuxShell, signal: AbortSignal): Pro
 /**
  * Loads a second system into the memory from 1 MiB to `endMiB`, such that this one stays in memory: its page 0 and last MiB are not
  * the second's. Without checks: most of a first jump would go into digests of the window, by the tool and before the second starts.
+ * Throws `BAD_STATE` with what the tool said if it loaded nothing.
  */
-export function loadSecond(shell: LinuxShell, endMiB: number, signal: AbortSignal): Promise<string> {
+export async function loadSecond(shell: LinuxShell, endMiB: number, signal: AbortSignal): Promise<void> {
   const mem = `--mem-min=0x100000 --mem-max=0x${(endMiB * 1024 ** 2 - 1).toString(16)}`;
   const append = `${COMMAND_LINE} memmap=exactmap memmap=636K@4K memmap=${endMiB - 2}M@1M`;
   const line = `kexec --no-checks --load-preserve-context /boot/bzImage ${mem} --initrd=/boot/rootfs.gz --append='${append}'`;
-  return command(shell, line, signal);
+  await requireLoaded(shell, await command(shell, line, signal), signal);
+}
+
+/** Throws `BAD_STATE` with what kexec said unless a `kexec -e` would leave now. */
+export async function requireLoaded(shell: LinuxShell, said: string, signal: AbortSignal): Promise<void> {
+  if ((await command(shell, 'cat /sys/kernel/kexec_loaded', signal)) === '1') return;
+  throw new KjumpError('BAD_STATE', 'kexec has loaded nothing', {
+    why: `it says: ${said.trim()}`,
+    fix: 'give the machine more memory',
+  });
+}
+
+/** `kexec -e` in the system that has the machine; gives the one that has it then. Throws `BAD_STATE` if it is the same. */
+export async function jumpAway(machine: Machine, signal: AbortSignal): Promise<Kernel> {
+  const { current, switches } = machine;
+  current?.console.type('kexec -e\n');
+  await machine.runUntil(() => machine.switches > switches, { ticks: JUMP_TICKS, signal });
+  if (machine.switches > switches && machine.current !== null) return machine.current;
+  throw new KjumpError('BAD_STATE', `${current?.name} did not jump`, {
+    why: `it wrote last: ${current?.console.output.slice(-200)}`,
+    fix: 'look at kernel.console.output',
+  });
 }
 
 /** `kexec -e` in the system that has the machine, which brings this known one back to its shell. */
