@@ -24,13 +24,14 @@ export interface Started {
 /** Whatever the environment says of colours is not meant for the command. */
 const PLAIN = { NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined };
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+/** What takes longer than `timeout` ms hangs. */
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, timeout = 55_000): Started {
   const child = spawn(process.execPath, ['--import', 'tsx', 'orchestrator/cli.ts', ...args], {
     cwd: ROOT,
     env: { ...process.env, ...PLAIN, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Nothing is left behind if the command hangs.
-    timeout: 55_000,
+    timeout,
   });
   let stdout = '';
   let stderr = '';
@@ -57,6 +58,6 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Sta
   return { child, ended, said };
 }
 
-export function kjump(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  return start(args, env).ended;
+export function kjump(args: readonly string[], env: NodeJS.ProcessEnv = {}, timeout?: number): Promise<Ended> {
+  return start(args, env, timeout).ended;
 }
