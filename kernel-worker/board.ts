@@ -15,9 +15,12 @@ import type { MachineMemory } from '../shared/machine-memory.ts';
 import { MachineViews } from '../shared/machine-views.ts';
 import { DEVICE_NAMES } from '../shared/pm-phases.ts';
 import type { Signal, ThreadOptions } from '../shared/protocol.ts';
+import { StopCode } from '../shared/stop.ts';
 import { TraceRing, TraceType } from '../shared/trace-ring.ts';
-import { PAGE_SIZE } from '../shared/units.ts';
+import { hex, PAGE_SIZE } from '../shared/units.ts';
+import { VIRTIO_PLACES, type VirtioName } from '../shared/virtio-places.ts';
 import { Bus } from './bus.ts';
+import { BusMaster } from './bus-master.ts';
 import { DebugExit } from './devices/debug-exit.ts';
 import type { Device } from './devices/device.ts';
 import { Disk } from './devices/disk.ts';
@@ -32,12 +35,19 @@ import { Post } from './devices/post.ts';
 import { Rtc } from './devices/rtc.ts';
 import { SystemControl } from './devices/system-control.ts';
 import { Uart } from './devices/uart.ts';
+import { VirtioBlock } from './devices/virtio/virtio-block.ts';
+import { VirtioConsole } from './devices/virtio/virtio-console.ts';
+import { VirtioDevice } from './devices/virtio/virtio-device.ts';
+import { VirtioEntropy } from './devices/virtio/virtio-entropy.ts';
+import type { VirtioFunction } from './devices/virtio/virtio-function.ts';
 
 export class Board extends MachineViews {
   readonly options: ThreadOptions;
   readonly bus: Bus;
+  readonly busMaster: BusMaster;
   readonly pic: Pic;
   readonly uart: Uart;
+  private readonly virtioConsole: VirtioConsole;
   readonly debugExit: DebugExit;
   /** Registration order: parents before children. Indices name devices in traces and fault plans. */
   readonly devices: readonly Device[];
@@ -80,21 +90,42 @@ export class Board extends MachineViews {
     const dma = new Dma(part('dma'));
     this.store = options.disk === null ? null : new FileStore(options.disk);
     this.secondStore = options.secondDisk === null ? null : new FileStore(options.secondDisk);
-    const disk0 = new Disk('disk0', { ...part('disk0'), store: this.store });
+    const onAta = (store: FileStore | null) => (options.virtio ? null : store);
+    const onVirtio = (store: FileStore | null) => (options.virtio ? store : null);
+    const disk0 = new Disk('disk0', { ...part('disk0'), store: onAta(this.store) });
     const ide0 = new Ide('ide0', { ...part('ide0'), irq: irq(14), disk: disk0 });
-    const disk1 = new Disk('disk1', { ...part('disk1'), store: this.secondStore });
+    const disk1 = new Disk('disk1', { ...part('disk1'), store: onAta(this.secondStore) });
     const ide1 = new Ide('ide1', { ...part('ide1'), irq: irq(15), disk: disk1 });
+    this.busMaster = new BusMaster(
+      this.memory,
+      () => this.currentSlot?.windows ?? [],
+      (device, physAddr) => this.stopForStray(device, physAddr),
+    );
+    this.virtioConsole = new VirtioConsole(part('virtio-console'), {
+      transmit: (byte) => this.transmit(byte),
+      endLine: () => this.endLine(),
+    });
+    const virtioDevice = (name: VirtioName, what: VirtioFunction) => {
+      const { address, irq: line } = VIRTIO_PLACES[name];
+      return new VirtioDevice(name, { ...part(name), irq: irq(line), memory: this.busMaster, address, function: what });
+    };
+    const virtio = [
+      virtioDevice('virtio-block0', new VirtioBlock(part('virtio-block0'), 'kjump-disk0', onVirtio(this.store))),
+      virtioDevice('virtio-block1', new VirtioBlock(part('virtio-block1'), 'kjump-disk1', onVirtio(this.secondStore))),
+      virtioDevice('virtio-console', this.virtioConsole),
+      virtioDevice('virtio-entropy', new VirtioEntropy(part('virtio-entropy'), () => this.clock.seed)),
+    ];
     const post = new Post(part('post'));
     this.debugExit = new DebugExit(part('debug-exit'));
-    const onBus = [this.pic, pit, this.uart, rtc, system, i8042, dma, ide0, ide1, post, this.debugExit];
+    const onBus = [this.pic, pit, this.uart, rtc, system, i8042, dma, ide0, ide1, ...virtio, post, this.debugExit];
     for (const device of onBus) device.attach(this.bus);
-    const drives = [ide0, disk0, ide1, disk1];
+    const drives = [ide0, disk0, ide1, disk1, ...virtio];
     this.devices = [new Platform(), this.pic, pit, rtc, this.uart, i8042, dma, ...drives, post, this.debugExit];
     assert(
       this.devices.every((device, i) => device.name === DEVICE_NAMES[i]),
       'the devices are not in the order of their names',
     );
-    this.deadlineDevices = [pit, rtc, this.uart, ide0, ide1];
+    this.deadlineDevices = [pit, rtc, this.uart, ide0, ide1, ...virtio];
   }
 
   /** Gives the host's files back; the next use opens them again. */
@@ -129,16 +160,17 @@ export class Board extends MachineViews {
   }
 
   /**
-   * What the host has typed goes to the serial line as far as there is room on the wire. Called wherever deadlines are looked at:
-   * before the first instruction of a slice, and behind each event. Gives the tick from which on there is more to take; what waits
-   * for room waits for a deadline of the UART.
+   * What the host has typed goes to the serial line, or to the virtio console, as far as there is room on the wire. Called wherever
+   * deadlines are looked at: before the first instruction of a slice, and behind each event. Gives the tick from which on there is
+   * more to take; what waits for room waits for a deadline of the device.
    */
   private takeInput(): number {
-    const { input, uart } = this;
+    const { input } = this;
     const now = this.clock.nowTick();
-    while (uart.wireRoom >= INPUT_ENTRY_MAX && input.nextTick() <= now) {
+    const line = this.virtioConsole.takesInput ? this.virtioConsole : this.uart;
+    while (line.wireRoom >= INPUT_ENTRY_MAX && input.nextTick() <= now) {
       const bytes = input.take();
-      uart.send(bytes);
+      line.send(bytes);
       this.trace(TraceType.input, this.slotIndex, this.wallNow(), 0, bytes.length);
       this.deadlineStale = true;
     }
@@ -230,6 +262,13 @@ export class Board extends MachineViews {
       this.writeConsole(current, this.line.subarray(0, this.lineLength), this.lastTick, this.lastTick - this.firstTick);
     }
     this.lineLength = 0;
+  }
+
+  /** The kernel's driver gave a device an address outside its windows: nothing was stored there, and the kernel ends. */
+  private stopForStray(device: string, physAddr: number): void {
+    const text = `a store of ${device} at ${hex(physAddr)} is outside the kernel's windows`;
+    this.currentSlot?.setStop(StopCode.windowViolation, physAddr, text);
+    this.currentSlot?.set('request', Request.stop);
   }
 
   /** Slot of the kernel with this name; undefined if there is none. */

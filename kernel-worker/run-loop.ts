@@ -167,6 +167,7 @@ export class RunLoop {
       slot.setStop(StopCode.reset, board.cpu.eip >>> 0, 'it asked for a reset of the machine');
       return this.end(KernelState.OFF, StopReason.powerOff);
     }
+    if (request === Request.stop) return this.end(KernelState.CRASHED, StopReason.crashed);
     // The run has no switch left: the request stays, and is the first thing that the next run serves.
     if (this.live[LIVE.switchesLeft] === 0) return this.stopForHost(StopReason.limit);
     if (request === Request.arrived) return this.leftByItself();

@@ -26,7 +26,7 @@ import { type ImageOptions, Kernel, type KernelHost, type PlaceOptions } from '.
 import { loadProgram } from './loaders/load-program.ts';
 import type { MachineParts } from './machine-parts.ts';
 import { drawMemory } from './memory-map.ts';
-import { checkOptions, checkPath, checkSpan, wholeNumber } from './options.ts';
+import { checkOptions, checkPath, checkSpan, linuxParameters, wholeNumber } from './options.ts';
 import { checkName, imageOptions, prepareKernel } from './place-options.ts';
 import {
   locatePages,
@@ -365,7 +365,9 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   private prepare(what: string, file: string | URL, options: PlaceOptions, whole: boolean) {
     this.conductor.requireOpen();
-    return prepareKernel(what, file, options, this.parts.memory.ramPages, whole, this.names());
+    const { memory, options: machineOptions } = this.parts;
+    const place = { ramPages: memory.ramPages, hardware: linuxParameters(machineOptions) };
+    return prepareKernel(what, file, options, place, whole, this.names());
   }
 
   private names(): string[] {

@@ -37,12 +37,19 @@ export interface PreparedKernel {
   readonly name: string;
 }
 
+/** The machine that a kernel is put into. */
+interface Place {
+  readonly ramPages: number;
+  /** What a Linux must be told on its command line to find the devices. */
+  readonly hardware: string;
+}
+
 /** `whole`: without a window the kernel may store to all of RAM; else its window is 1M to 16M, as far as there is RAM. */
 export async function prepareKernel(
   what: string,
   file: string | URL,
   options: PlaceOptions,
-  ramPages: number,
+  { ramPages, hardware }: Place,
   whole: boolean,
   takenNames: readonly string[],
 ): Promise<PreparedKernel> {
@@ -53,7 +60,8 @@ export async function prepareKernel(
   const { cmdline, modules, append, initrd } = options;
   const [memoryStart, memory] = [windows[0].firstPage * PAGE_SIZE, windows[0].endPage * PAGE_SIZE];
   const base = entryBase(windows[0]);
-  const program = await loadProgram(file, { base, at, entry, cmdline, modules, append, initrd, memoryStart, memory });
+  const given = { base, at, entry, cmdline, modules, append, initrd };
+  const program = await loadProgram(file, { ...given, memoryStart, memory, hardware });
   if (program.engine === EngineKind.guest) checkRoom(windows[0]);
   const name = options.name ?? freeName(program.name, takenNames);
   checkName(name, takenNames);

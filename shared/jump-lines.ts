@@ -36,8 +36,11 @@ export const PM_TEST_LINES = {
 export type PmTest = keyof typeof PM_TEST_LINES;
 export const PM_TESTS = Object.keys(PM_TEST_LINES) as PmTest[];
 
-/** Requests that a kernel's step leaves in its slot for the run loop. */
-export const Request = { none: 0, jump: 1, return: 2, powerOff: 3, arrived: 4, reset: 5 } as const;
+/**
+ * Requests that a kernel's step leaves in its slot for the run loop. `stop`: a device was about to store for the kernel where it
+ * may not; why is in the slot.
+ */
+export const Request = { none: 0, jump: 1, return: 2, powerOff: 3, arrived: 4, reset: 5, stop: 6 } as const;
 
 /** Bits of a wake event, and their names: what the machine supplied to a return leg that lacked it (reference §3.6, §3.7). */
 export const REPAIRED_GDT = 1;

@@ -33,6 +33,10 @@ export const DEVICE_NAMES: readonly string[] = [
   'disk0',
   'ide1',
   'disk1',
+  'virtio-block0',
+  'virtio-block1',
+  'virtio-console',
+  'virtio-entropy',
   'post',
   'debug-exit',
 ];

@@ -16,10 +16,12 @@ export interface ThreadOptions {
   /** `strict` reproduces what Linux 6.1 leaves undone. */
   readonly mode: 'repaired' | 'strict';
   readonly clock: 'virtual' | 'realtime';
-  /** Host file behind the ATA disk; none is no disk. */
+  /** Host file behind the first disk; none is no disk. */
   readonly disk: string | null;
-  /** Host file behind the disk of the second channel; none is no disk. */
+  /** Host file behind the second disk; none is no disk. */
   readonly secondDisk: string | null;
+  /** The disks are virtio block devices, and not on the ATA channels. */
+  readonly virtio: boolean;
   /** Unix seconds that the RTC shows at tick 0. */
   readonly rtcSeconds: number;
   /** `process.hrtime` in µs when the machine was made: the zero of the wall clock in traces. */

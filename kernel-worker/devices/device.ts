@@ -20,6 +20,21 @@ export interface DeviceParts {
 /** The level of an interrupt request line, as the device drives it. */
 export type InterruptLine = (level: boolean) => void;
 
+/** Guest-physical memory, as a device reads and writes it by itself. Addresses are what a driver gave: any number up to 2^64. */
+export interface DeviceMemory {
+  /** Whether all of it is RAM; only then may the others be called. */
+  holds(physAddr: number, length: number): boolean;
+  /** Whether the kernel that has the machine may store there. If not, it is stopped: `device` is who would have stored. */
+  mayStore(device: string, physAddr: number, length: number): boolean;
+  read16(physAddr: number): number;
+  /** Signed. */
+  read32(physAddr: number): number;
+  readInto(physAddr: number, target: Uint8Array): void;
+  write16(physAddr: number, value: number): void;
+  write32(physAddr: number, value: number): void;
+  write(physAddr: number, bytes: Uint8Array): void;
+}
+
 /**
  * Every callback may be absent: the device then takes no part in that phase. A callback keeps what it must remember in
  * the device's bytes, and the way up clears it again: down and up at the same tick leaves the bytes as they were.

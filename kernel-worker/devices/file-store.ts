@@ -27,8 +27,8 @@ export class FileStore implements SectorStore {
   read(lba: number, target: Uint8Array): Errno {
     return this.withFile((file) => {
       let done = 0;
-      while (done < SECTOR_BYTES) {
-        const count = readSync(file, target, done, SECTOR_BYTES - done, lba * SECTOR_BYTES + done);
+      while (done < target.length) {
+        const count = readSync(file, target, done, target.length - done, lba * SECTOR_BYTES + done);
         if (count === 0) break;
         done += count;
       }
@@ -40,8 +40,8 @@ export class FileStore implements SectorStore {
     this.maybeUnsynced = true;
     return this.withFile((file) => {
       let done = 0;
-      while (done < SECTOR_BYTES) {
-        done += writeSync(file, source, done, SECTOR_BYTES - done, lba * SECTOR_BYTES + done);
+      while (done < source.length) {
+        done += writeSync(file, source, done, source.length - done, lba * SECTOR_BYTES + done);
       }
     });
   }

@@ -6,9 +6,9 @@ import type { Errno } from '../../shared/errno.ts';
 export interface SectorStore {
   /** Capacity in sectors of 512 bytes. */
   readonly sectors: number;
-  /** Fills `target` (512 bytes) from sector `lba` < sectors. */
+  /** Fills `target`, whole sectors of 512 bytes, from sector `lba` on; the last one is < sectors. */
   read(lba: number, target: Uint8Array): Errno;
-  /** Takes sector `lba` < sectors from `source` (512 bytes). Durable after the next `flush`. */
+  /** Takes sectors from `source`, likewise. Durable after the next `flush`. */
   write(lba: number, source: Uint8Array): Errno;
   flush(): Errno;
 }

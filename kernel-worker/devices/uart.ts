@@ -5,10 +5,10 @@
 // the gate of the interrupt line, and loopback holds OUT2 off. CTS, DSR and DCD are wired on. Bytes in
 // shared/layout/uart-state.ts.
 import { Errno } from '../../shared/errno.ts';
-import { UART, UART_FIFO_BYTES, UART_STATE } from '../../shared/layout/uart-state.ts';
+import { UART, UART_FIFO_BYTES, UART_STATE, UART_WIRE_BYTES } from '../../shared/layout/uart-state.ts';
 import type { Bus } from '../bus.ts';
 import type { Clock, Device, DeviceParts, InterruptLine, PmCallbacks } from './device.ts';
-import { UartWire } from './uart-wire.ts';
+import { Wire } from './wire.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const FIRST_PORT = 0x3f8;
@@ -45,6 +45,8 @@ const MSR_TERI = 0x04;
 const MSR_RI = 0x40;
 const MSR_CONNECTED = 0xb0;
 
+const WIRE = { ring: UART.WIRE, head: UART.WIRE_HEAD, count: UART.WIRE_COUNT, capacity: UART_WIRE_BYTES } as const;
+
 export class Uart implements Device {
   readonly name = 'uart0';
   readonly parent = 'platform';
@@ -58,7 +60,7 @@ export class Uart implements Device {
   private readonly clock: Clock;
   private readonly irq: InterruptLine;
   private readonly transmit: (byte: number) => void;
-  private readonly wire: UartWire;
+  private readonly wire: Wire;
 
   /** `transmit` hears every byte as it is written. */
   constructor(parts: DeviceParts & { readonly irq: InterruptLine; readonly transmit: (byte: number) => void }) {
@@ -67,7 +69,7 @@ export class Uart implements Device {
     this.clock = parts.clock;
     this.irq = parts.irq;
     this.transmit = parts.transmit;
-    this.wire = new UartWire(parts.view, parts.base);
+    this.wire = new Wire(parts.view, parts.base, WIRE);
   }
 
   attach(bus: Bus): void {

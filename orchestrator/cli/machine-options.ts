@@ -13,6 +13,7 @@ const NEW_MACHINE = [
   new Option('--spare <size>', 'frames beyond RAM, for loaded kernels, snapshots, clones'),
   new Option('--max-kernels <n>', 'kernel slots').argParser(wholeNumber),
   new Option('--seed <n>', 'seed of the machine').argParser(wholeNumber),
+  new Option('--virtio', 'the disks are virtio block devices; a bzImage is told of them, and of console and entropy'),
   new Option('--relocation <how>', 'how a switch moves pages').choices(['exchange', 'copy']),
   new Option('--mode <mode>', 'strict leaves undone what Linux 6.1 leaves undone').choices(['repaired', 'strict']),
 ];
@@ -21,6 +22,7 @@ const ANY_MACHINE = [
   new Option('--threads <n>', 'threads of the pool').argParser(wholeNumber),
   new Option('--clock <clock>', 'virtual time, or paced to the wall').choices(['virtual', 'realtime']),
   new Option('--disk <file>', 'host file behind the disk'),
+  new Option('--second-disk <file>', 'host file behind the second disk'),
   new Option('--amnesia', "replace a kernel's thread at every switch"),
 ];
 const RESUME_NAMES = ANY_MACHINE.map((option) => option.attributeName());
@@ -39,8 +41,9 @@ export function machineOptionsOf(options: Readonly<Record<string, unknown>>): Ma
   );
   resolveOptions(given);
   // The machine itself opens it when a kernel first uses its disk, which is late to hear of a wrong path.
-  if (given.disk !== undefined && !existsSync(given.disk)) {
-    throw new KjumpError('NO_SUCH_FILE', `the disk ${given.disk} cannot be read`, {
+  for (const disk of [given.disk, given.secondDisk]) {
+    if (disk === undefined || existsSync(disk)) continue;
+    throw new KjumpError('NO_SUCH_FILE', `the disk ${disk} cannot be read`, {
       why: 'nothing has that name',
       fix: 'make the file first; its size is the size of the disk',
     });

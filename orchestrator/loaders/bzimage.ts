@@ -22,14 +22,14 @@ const CMDLINE_OFFSET = GDT_OFFSET + 4 * GDT_WORDS.length;
 
 /** Throws `NOT_A_KERNEL`, naming what is wrong, and `BAD_OPTION` for a command line or a RAM disk that the kernel cannot take. */
 export function loadBzImage(bytes: Uint8Array, name: string, options: LoadOptions, initrd: Uint8Array | null): Program {
-  const { append = '', memory, memoryStart = 0 } = options;
+  const { memory, memoryStart = 0 } = options;
   const refuse = refuseBzImage(name);
   const image = readBzImage(bytes, name);
   if (memory === undefined) return refuse('it must be told the size of memory', 'give it with the option memory');
   const address = placeCode(image, memoryStart, memory, name);
   const codeEnd = address + image.initSize;
 
-  const cmdline = new TextEncoder().encode(`${append}\0`);
+  const cmdline = new TextEncoder().encode(`${commandLine(options)}\0`);
   if (cmdline.length - 1 > image.cmdlineSize) {
     throw new KjumpError('BAD_OPTION', `the command line of ${name} is too long`, {
       why: `it has ${cmdline.length - 1} bytes, and the kernel takes ${image.cmdlineSize}`,
@@ -69,6 +69,12 @@ export function loadBzImage(bytes: Uint8Array, name: string, options: LoadOption
     engine: EngineKind.i386,
     name,
   };
+}
+
+/** Who names virtio devices knows which. */
+function commandLine({ append = '', hardware = '' }: LoadOptions): string {
+  const isNamed = append.includes('virtio_mmio.device=');
+  return isNamed || hardware === '' ? append : `${append} ${hardware}`.trimStart();
 }
 
 /** Where the code goes. A kernel that is moved to below its address moves itself up again: it is never placed there. */

@@ -61,5 +61,7 @@ export interface LoadOptions {
   readonly memoryStart?: number;
   /** For a bzImage, which is told of the same memory: the command line, and the initial RAM disk, as bytes or as a file. */
   readonly append?: string;
+  /** Parameters for the command line of a bzImage that tell of devices it cannot find by itself; one that names any gets none. */
+  readonly hardware?: string;
   readonly initrd?: Initrd;
 }

@@ -13,6 +13,9 @@ import { PIT_STATE } from './pit-state.ts';
 import { POST_STATE } from './post-state.ts';
 import { RTC_STATE } from './rtc-state.ts';
 import { UART_STATE } from './uart-state.ts';
+import { VIRTIO_BLOCK0_STATE, VIRTIO_BLOCK1_STATE } from './virtio-block-state.ts';
+import { VIRTIO_CONSOLE_STATE } from './virtio-console-state.ts';
+import { VIRTIO_ENTROPY_STATE } from './virtio-entropy-state.ts';
 
 export interface DeviceRecord {
   readonly name: string;
@@ -36,6 +39,10 @@ export const DEVICE_MAP: readonly DeviceRecord[] = [
   { name: 'ide1', layout: SECOND_IDE_STATE, offset: 1920 },
   { name: 'disk0', layout: DISK_STATE, offset: 2048 },
   { name: 'disk1', layout: SECOND_DISK_STATE, offset: 2624 },
+  { name: 'virtio-block0', layout: VIRTIO_BLOCK0_STATE, offset: 3712 },
+  { name: 'virtio-block1', layout: VIRTIO_BLOCK1_STATE, offset: 3840 },
+  { name: 'virtio-console', layout: VIRTIO_CONSOLE_STATE, offset: 3968 },
+  { name: 'virtio-entropy', layout: VIRTIO_ENTROPY_STATE, offset: 4288 },
 ];
 
 /** Offset of a device's record in the region; asking for a device that is not in the map is our own mistake. */

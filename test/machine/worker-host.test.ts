@@ -16,6 +16,7 @@ const OPTIONS: ThreadOptions = {
   clock: 'virtual',
   disk: null,
   secondDisk: null,
+  virtio: false,
   rtcSeconds: 0,
   wallZero: 0,
 };

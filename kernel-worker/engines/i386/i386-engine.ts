@@ -62,6 +62,7 @@ export class I386Engine implements Engine {
     this.cpu.onFetchesDropped = () => this.cache.dropRecent();
     this.cpu.syncTime = () => this.syncTime();
     this.cpu.spendTicks = (ticks) => this.spendTicks(ticks);
+    board.busMaster.beforeStore = (page) => this.cpu.mmu.deviceStores(page);
     this.cpu.invalidate(slot);
   }
 

@@ -95,21 +95,13 @@ export class Mmu {
 
   private ownPage(linAddr: number, index: number): number {
     const page = this.paging.physPage >>> 12;
-    const { cpu, memory, tlb } = this;
+    const { cpu, memory } = this;
     if (!memory.inUse(page)) return this.elsewhere(page);
     if (!cpu.ownPages.has(page)) {
       cpu.violateWindow(this.paging.physPage | (linAddr & 0xfff));
       return 0;
     }
-    if (memory.isShared(page)) {
-      const before = memory.epoch;
-      const frameBefore = memory.frameOf(page);
-      if (memory.ownFrame(page) !== frameBefore) {
-        tlb.adoptEpoch(before);
-        tlb.forgetPage(page);
-        this.frameChanged(frameBefore);
-      }
-    }
+    if (memory.isShared(page)) this.ownFrame(page);
     const frame = memory.frameOf(page);
     const host = this.framesBase + frame * 4096;
     if (
@@ -135,6 +127,23 @@ export class Mmu {
   private frameChanged(frameBefore: number): void {
     if (this.tlb.walked[frameBefore] !== 0) this.tlb.forgetTranslations();
     if (this.decoded.has(frameBefore)) this.cpu.leaveAfterInstruction();
+  }
+
+  /** The page moves to a frame of its own, if it has none: what was cached of the old one goes. */
+  private ownFrame(page: number): void {
+    const { memory, tlb } = this;
+    const before = memory.epoch;
+    const frameBefore = memory.frameOf(page);
+    if (memory.ownFrame(page) === frameBefore) return;
+    tlb.adoptEpoch(before);
+    tlb.forgetPage(page);
+    this.frameChanged(frameBefore);
+  }
+
+  /** A device is about to store to the page. Code that was decoded from it gets stale by the store itself. */
+  deviceStores(page: number): void {
+    this.ownFrame(page);
+    if (this.tlb.walked[this.memory.frameOf(page)] !== 0) this.tlb.forgetTranslations();
   }
 
   /** Host offset of the page for fetches; 0 with a fault posted, −1 where no memory is. */
