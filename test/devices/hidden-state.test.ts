@@ -15,7 +15,9 @@ import {
 import { Errno } from '../../shared/errno.ts';
 import { DEVICE_MAP } from '../../shared/layout/device-map.ts';
 import type { PmPhase } from '../../shared/pm-phases.ts';
+import type { VirtioName } from '../../shared/virtio-places.ts';
 import { TestBoard } from './test-board.ts';
+import { F_EVENT_IDX, REGISTER, type RegisterName, TestDriver, WRITE } from './virtio-driver.ts';
 
 /** One thing that happens to the board; its result must not depend on which objects stand over the bytes. */
 type Event =
@@ -27,8 +29,26 @@ type Event =
   | { readonly kind: 'send'; readonly bytes: readonly number[] }
   | { readonly kind: 'line'; readonly irq: number; readonly level: boolean }
   | { readonly kind: 'disk command'; readonly code: number; readonly lba: number; readonly count: number }
+  | {
+      readonly kind: 'virtio write';
+      readonly device: VirtioName;
+      readonly register: RegisterName;
+      readonly value: number;
+    }
+  | { readonly kind: 'virtio start'; readonly device: VirtioName; readonly features: number }
+  | { readonly kind: 'virtio chain'; readonly device: VirtioName; readonly queue: number; readonly chain: Chain }
+  | { readonly kind: 'type'; readonly bytes: readonly number[] }
   | { readonly kind: 'acknowledge' }
   | { readonly kind: 'host fails'; readonly errno: number };
+
+/** A request for the block device, a buffer to fill or to transmit for the others. */
+interface Chain {
+  readonly first: number;
+  readonly type: number;
+  readonly sector: number;
+  readonly length: number;
+  readonly isWrite: boolean;
+}
 
 const PIC_PORTS = [0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1];
 const PIT_PORTS = [0x40, 0x41, 0x42, 0x43, 0x61];
@@ -61,7 +81,7 @@ const picTraffic: fc.Arbitrary<Event> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       kind: fc.constant('line' as const),
-      irq: fc.constantFrom(3, 5, 9, 11),
+      irq: fc.constantFrom(3, 6, 7, 13),
       level: fc.boolean(),
     }),
   },
@@ -139,6 +159,51 @@ const i8042Traffic: fc.Arbitrary<Event> = fc.oneof(
   }),
 );
 
+const device = fc.constantFrom('virtio-block0' as const, 'virtio-console' as const, 'virtio-entropy' as const);
+
+/** A driver that makes no mistake; some of its requests are refused. */
+const virtioTraffic: fc.Arbitrary<Event> = fc.oneof(
+  fc.record({ kind: fc.constant('virtio start' as const), device, features: fc.constantFrom(0, F_EVENT_IDX) }),
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('virtio chain' as const),
+      device,
+      queue: fc.nat({ max: 1 }),
+      chain: fc.record({
+        first: fc.constantFrom(0, 3),
+        type: fc.constantFrom(0, 1, 4, 8, 99),
+        sector: fc.nat({ max: 70 }),
+        length: fc.constantFrom(1, 512, 1024),
+        isWrite: fc.boolean(),
+      }),
+    }),
+  },
+  fc.record({ kind: fc.constant('type' as const), bytes: fc.array(byte, { maxLength: 20 }) }),
+  fc.record({
+    kind: fc.constant('virtio write' as const),
+    device,
+    register: fc.constantFrom('queueSel' as const, 'queueNotify' as const, 'interruptACK' as const),
+    value: fc.nat({ max: 3 }),
+  }),
+  fc.record({ kind: fc.constant('pass' as const), ticks: fc.constantFrom(500, 1000, 20_000) }),
+  fc.constant({ kind: 'acknowledge' as const }),
+);
+
+/** One that makes them. */
+const badVirtioTraffic: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 3, arbitrary: virtioTraffic },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('virtio write' as const),
+      device,
+      register: fc.constantFrom(...(Object.keys(REGISTER) as RegisterName[])),
+      value: fc.nat({ max: 0x80 }),
+    }),
+  },
+);
+
 const otherTraffic: fc.Arbitrary<Event> = fc.oneof(
   traffic(OTHER_PORTS),
   fc.record({ kind: fc.constantFrom('in16' as const, 'in32' as const), port: fc.nat({ max: 0xffff }) }),
@@ -157,6 +222,7 @@ const TRAFFIC: Record<string, fc.Arbitrary<Event>> = {
   i8042: i8042Traffic,
   dma: traffic(DMA_PORTS),
   disk0: diskTraffic,
+  virtio: badVirtioTraffic,
   'bus, post and debug-exit': otherTraffic,
   'all devices': fc.oneof(
     picTraffic,
@@ -166,6 +232,7 @@ const TRAFFIC: Record<string, fc.Arbitrary<Event>> = {
     i8042Traffic,
     traffic(DMA_PORTS),
     diskTraffic,
+    virtioTraffic,
   ),
 };
 
@@ -219,12 +286,47 @@ function happen(board: TestBoard, event: Event): unknown {
       }
       board.pass(100_000);
       return board.in8(0x3f6);
+    case 'virtio write':
+      driverOf(board, event.device).write(event.register, event.value);
+      return null;
+    case 'virtio start': {
+      const driver = driverOf(board, event.device);
+      return driver.start({ features: event.features, queues: event.device === 'virtio-console' ? 2 : 1 });
+    }
+    case 'virtio chain':
+      return giveChain(driverOf(board, event.device), event.device, event.queue, event.chain);
+    case 'type':
+      board.virtioConsole.send(event.bytes.slice(0, board.virtioConsole.wireRoom));
+      return board.virtioConsole.takesInput;
     case 'acknowledge':
       return board.pic.intr() ? board.pic.acknowledge() : null;
     case 'host fails':
       if (board.store) board.store.failWith = event.errno;
       return null;
   }
+}
+
+const driverOf = (board: TestBoard, name: VirtioName) =>
+  new TestDriver(board, name, { place: Object.keys(board.virtio).indexOf(name) });
+
+/** Behind the drivers' queues. */
+const HEADER = 0x8000;
+const DATA = 0x9000;
+
+/** Gives a chain to a queue that is ready. What becomes of it is in the memory and the registers. */
+function giveChain(driver: TestDriver, name: VirtioName, queue: number, chain: Chain): unknown {
+  const { view } = driver.board.ram;
+  const { first, type, sector, length, isWrite } = chain;
+  driver.write('queueSel', queue);
+  if (driver.read('queueReady') === 0) return null;
+  const header = HEADER + 16 * first;
+  view.setUint32(header, type, true);
+  view.setUint32(header + 8, sector, true);
+  const data = { at: DATA + 1024 * first, length, flags: isWrite ? WRITE : 0 };
+  const status = { at: header + 128, length: 1, flags: WRITE };
+  if (name === 'virtio-block0') driver.give(queue, [{ at: header, length: 16 }, data, status], { first });
+  else driver.give(queue, [{ ...data, flags: name === 'virtio-entropy' || queue === 0 ? WRITE : 0 }], { first });
+  return [driver.read('status'), driver.read('interruptStatus')];
 }
 
 /** A random program may make a timer fire every microsecond: then less time passes, for the test's sake. */
@@ -255,6 +357,7 @@ describe('no device hides state', () => {
         expect(changed(second, first.bytes)).toEqual([]);
         expect(second.sent).toEqual(first.sent);
         expect(second.store?.log).toEqual(first.store?.log);
+        expect(Buffer.compare(second.ram.bytes, first.ram.bytes)).toBe(0);
       }),
       OPTIONS,
     );
@@ -307,12 +410,17 @@ function goDown(board: TestBoard): void {
 describe('down and up at one tick', () => {
   const states = fc.array(TRAFFIC['all devices']!, { maxLength: 80 });
 
+  /** No command is in flight behind it. */
+  function drain(board: TestBoard): void {
+    for (const disk of [board.disk, ...Object.values(board.virtio)]) disk.pm.freeze!();
+  }
+
   /** A board in a random state, with no command in flight: the freeze would complete it. */
   function quietBoard(events: readonly Event[]): TestBoard {
     const board = start();
     for (const each of events) happen(board, each);
     if (board.store) board.store.failWith = Errno.OK;
-    board.disk.pm.freeze!();
+    drain(board);
     return board;
   }
 
@@ -374,7 +482,7 @@ describe('down and up at one tick', () => {
         goDown(board);
         for (const device of board.devices) device.pm.inherit?.();
         for (const each of laterEvents) happen(board, each);
-        board.disk.pm.freeze!();
+        drain(board);
         const before = board.snapshot();
         downAndUp(board, -1);
         expect(changed(board, before)).toEqual([]);
@@ -404,7 +512,7 @@ describe('down and up at one tick', () => {
     board.out8(0x3f9, 0x0f);
     const before = board.snapshot();
     goDown(board);
-    for (const name of ['pic', 'pit', 'uart0', 'rtc', 'i8042', 'ide0', 'ide1'])
+    for (const name of ['pic', 'pit', 'uart0', 'rtc', 'i8042', 'ide0', 'ide1', 'virtio-block0'])
       expect(changed(board, before)).toContain(name);
   });
 

@@ -4,7 +4,7 @@
 // on exactly like the first.
 import { Bus } from '../../kernel-worker/bus.ts';
 import { DebugExit } from '../../kernel-worker/devices/debug-exit.ts';
-import type { Device } from '../../kernel-worker/devices/device.ts';
+import type { Device, DeviceMemory } from '../../kernel-worker/devices/device.ts';
 import { Disk } from '../../kernel-worker/devices/disk.ts';
 import { Dma } from '../../kernel-worker/devices/dma.ts';
 import { KeyboardController } from '../../kernel-worker/devices/i8042.ts';
@@ -17,13 +17,20 @@ import { Rtc } from '../../kernel-worker/devices/rtc.ts';
 import type { SectorStore } from '../../kernel-worker/devices/sector-store.ts';
 import { SystemControl } from '../../kernel-worker/devices/system-control.ts';
 import { Uart } from '../../kernel-worker/devices/uart.ts';
+import { VirtioBlock } from '../../kernel-worker/devices/virtio/virtio-block.ts';
+import { VirtioConsole } from '../../kernel-worker/devices/virtio/virtio-console.ts';
+import { VirtioDevice } from '../../kernel-worker/devices/virtio/virtio-device.ts';
+import { VirtioEntropy } from '../../kernel-worker/devices/virtio/virtio-entropy.ts';
+import type { VirtioFunction } from '../../kernel-worker/devices/virtio/virtio-function.ts';
 import { Errno } from '../../shared/errno.ts';
 import { deviceOffset } from '../../shared/layout/device-map.ts';
 import { DEVICE_RECORD_BYTES } from '../../shared/machine-memory.ts';
+import { VIRTIO_PLACES, type VirtioName } from '../../shared/virtio-places.ts';
 
 /** 2001-09-09 01:46:40 UTC. */
 export const UNIX_SECONDS = 1_000_000_000;
 const MEMORY_BYTES = 64 * 1024 ** 2;
+const SEED = 7;
 
 /** Sectors in memory; `failWith` makes the host refuse everything. */
 export class MemoryStore implements SectorStore {
@@ -39,13 +46,13 @@ export class MemoryStore implements SectorStore {
   }
 
   read(lba: number, target: Uint8Array): Errno {
-    this.log.push(`read ${lba}`);
-    if (this.failWith === Errno.OK) target.set(this.bytes.subarray(lba * 512, lba * 512 + 512));
+    this.log.push(`read ${range(lba, target)}`);
+    if (this.failWith === Errno.OK) target.set(this.bytes.subarray(lba * 512, lba * 512 + target.length));
     return this.failWith;
   }
 
   write(lba: number, source: Uint8Array): Errno {
-    this.log.push(`write ${lba}`);
+    this.log.push(`write ${range(lba, source)}`);
     if (this.failWith === Errno.OK) this.bytes.set(source, lba * 512);
     return this.failWith;
   }
@@ -60,6 +67,47 @@ export class MemoryStore implements SectorStore {
     copy.bytes.set(this.bytes);
     copy.failWith = this.failWith;
     return copy;
+  }
+}
+
+/** '5' for a sector, '5+3' for three. */
+function range(lba: number, { length }: Uint8Array): string {
+  return length === 512 ? String(lba) : `${lba}+${length / 512}`;
+}
+
+/** Memory that devices reach by themselves; `forbidden` is outside the kernel's windows. */
+export class TestRam implements DeviceMemory {
+  readonly bytes = new Uint8Array(64 * 1024);
+  readonly view = new DataView(this.bytes.buffer);
+  forbidden: readonly [number, number] = [0, 0];
+  readonly strays: string[] = [];
+
+  holds(physAddr: number, length: number): boolean {
+    return physAddr + length <= this.bytes.length;
+  }
+  mayStore(device: string, physAddr: number, length: number): boolean {
+    const [start, end] = this.forbidden;
+    const strays = physAddr < end && start < physAddr + length;
+    if (strays) this.strays.push(`${device} ${Math.max(physAddr, start)}`);
+    return !strays;
+  }
+  read16(physAddr: number): number {
+    return this.view.getUint16(physAddr, true);
+  }
+  read32(physAddr: number): number {
+    return this.view.getInt32(physAddr, true);
+  }
+  readInto(physAddr: number, target: Uint8Array): void {
+    target.set(this.bytes.subarray(physAddr, physAddr + target.length));
+  }
+  write16(physAddr: number, value: number): void {
+    this.view.setUint16(physAddr, value, true);
+  }
+  write32(physAddr: number, value: number): void {
+    this.view.setInt32(physAddr, value, true);
+  }
+  write(physAddr: number, bytes: Uint8Array): void {
+    this.bytes.set(bytes, physAddr);
   }
 }
 
@@ -81,6 +129,10 @@ export class TestBoard {
   readonly secondStore: MemoryStore | null;
   readonly secondIde: Ide;
   readonly secondDisk: Disk;
+  /** The first block device has the store of the first ATA disk, the second has none. */
+  readonly virtio: Readonly<Record<VirtioName, VirtioDevice>>;
+  readonly virtioConsole: VirtioConsole;
+  readonly ram = new TestRam();
   readonly post: Post;
   readonly debugExit: DebugExit;
   /** Registration order. */
@@ -116,6 +168,20 @@ export class TestBoard {
     this.ide = new Ide('ide0', { ...part('ide0'), irq: irq(14), disk: this.disk });
     this.secondDisk = new Disk('disk1', { ...part('disk1'), store: secondStore });
     this.secondIde = new Ide('ide1', { ...part('ide1'), irq: irq(15), disk: this.secondDisk });
+    this.virtioConsole = new VirtioConsole(part('virtio-console'), {
+      transmit: (byte) => this.sent.push({ byte, tick: this.tick }),
+      endLine: () => {},
+    });
+    const virtio = (name: VirtioName, what: VirtioFunction) => {
+      const { address, irq: line } = VIRTIO_PLACES[name];
+      return new VirtioDevice(name, { ...part(name), irq: irq(line), memory: this.ram, address, function: what });
+    };
+    this.virtio = {
+      'virtio-block0': virtio('virtio-block0', new VirtioBlock(part('virtio-block0'), 'test-disk', store)),
+      'virtio-block1': virtio('virtio-block1', new VirtioBlock(part('virtio-block1'), 'test-disk', null)),
+      'virtio-console': virtio('virtio-console', this.virtioConsole),
+      'virtio-entropy': virtio('virtio-entropy', new VirtioEntropy(part('virtio-entropy'), () => SEED)),
+    };
     this.post = new Post(part('post'));
     this.debugExit = new DebugExit(part('debug-exit'));
     this.devices = [
@@ -130,12 +196,14 @@ export class TestBoard {
       this.disk,
       this.secondIde,
       this.secondDisk,
+      ...Object.values(this.virtio),
       this.post,
       this.debugExit,
     ];
     const { pic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit } = this;
     for (const device of [pic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit])
       device.attach(this.bus);
+    for (const device of Object.values(this.virtio)) device.attach(this.bus);
     for (const device of this.devices) device.reset();
   }
 
@@ -143,6 +211,8 @@ export class TestBoard {
   rebuild(): TestBoard {
     const copy = new TestBoard(this.store?.copy() ?? null, this.secondStore?.copy() ?? null);
     copy.bytes.set(this.bytes);
+    copy.ram.bytes.set(this.ram.bytes);
+    copy.ram.forbidden = this.ram.forbidden;
     copy.a20Masked = this.a20Masked;
     copy.tick = this.tick;
     return copy;
