@@ -5,15 +5,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasLinuxGuest, WHEN_SKIPPED } from '../../examples/linux-guest.ts';
 import { bootC, C_MEMORY, loadA, makeDisk } from '../../examples/linux-hibernate.ts';
 import { createMachine } from '../../orchestrator/index.ts';
 import { kjump } from '../cli/kjump.ts';
-import { HOW_TO_GET_IT, hasReference } from './reference.ts';
 
 /** Three boots, and 29 MiB to a disk and back by programmed I/O. */
 const TEN_STEPS_MS = 300_000;
 
-describe.skipIf(!hasReference)(`Linux${HOW_TO_GET_IT}`, () => {
+describe.skipIf(!hasLinuxGuest)(`Linux${WHEN_SKIPPED}`, () => {
   let folder = '';
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'kjump-hibernate-'));
