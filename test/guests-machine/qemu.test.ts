@@ -16,19 +16,25 @@ const SECTOR = 512;
 const GUEST_SUCCESS = 1;
 const RESET = 0;
 const STOPPED = null;
+/** Processors without NX, and with it. */
+const CPU = 'pentium3';
+const NX_CPU = 'qemu32,+nx';
 const PC = [
-  ...['-M', 'pc', '-cpu', 'pentium3', '-m', '64', '-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
+  ...['-M', 'pc', '-m', '64', '-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
   ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=0x4'],
 ];
 
-function qemu(args: readonly string[], timeout = 30_000): { status: number | null; console: string } {
-  const result = spawnSync(QEMU, [...PC, ...args], { cwd: FOLDER, encoding: 'utf8', timeout });
+function qemu(
+  args: readonly string[],
+  { timeout = 30_000, cpu = CPU }: { timeout?: number; cpu?: string } = {},
+): { status: number | null; console: string } {
+  const result = spawnSync(QEMU, [...PC, '-cpu', cpu, ...args], { cwd: FOLDER, encoding: 'utf8', timeout });
   return { status: result.status, console: result.stdout };
 }
 
-function boot(kernel: string, cmdline: string, module?: string, timeout?: number) {
+function boot(kernel: string, cmdline: string, module?: string, options: { timeout?: number; cpu?: string } = {}) {
   const modules = module === undefined ? [] : ['-initrd', module];
-  return qemu(['-kernel', `kernel/${kernel}.elf`, '-append', cmdline, ...modules], timeout);
+  return qemu(['-kernel', `kernel/${kernel}.elf`, '-append', cmdline, ...modules], options);
 }
 
 /** A file that lasts as long as the test: a disk with the given first sectors. */
@@ -54,7 +60,7 @@ describe.skipIf(spawnSync(QEMU, ['--version']).status !== 0)('on QEMU', { timeou
     test.each(['kernel-a', 'kernel-a-pae', 'kernel-b', 'kernel-b-pae', 'kernel-c'])('%s works and exits', (kernel) => {
       expect(boot(kernel, 'mode=exit ticks=20')).toEqual({
         status: GUEST_SUCCESS,
-        console: expect.stringContaining('exit 0 after 20 ticks'),
+        console: expect.stringMatching(/exit 0 after \d+ ticks/),
       });
     });
 
@@ -77,6 +83,16 @@ describe.skipIf(spawnSync(QEMU, ['--version']).status !== 0)('on QEMU', { timeou
       expect(status).toBe(GUEST_SUCCESS);
     });
 
+    test.each([
+      [CPU, '', GUEST_SUCCESS],
+      [NX_CPU, '', GUEST_SUCCESS],
+      [CPU, ' control-page=nx', GUEST_SUCCESS],
+      [NX_CPU, ' control-page=nx', RESET],
+    ])('kernel-a-pae on %s with the parameters "mode=jump%s" ends with status %s', (cpu, nx, status) => {
+      const cmdline = `mode=jump rounds=5${nx}`;
+      expect(boot('kernel-a-pae', cmdline, 'kernel/kernel-b-pae.elf mode=answer', { cpu }).status).toBe(status);
+    });
+
     test('starts another for good with a plain kexec', () => {
       const { status, console } = boot('kernel-a', 'mode=kexec', 'kernel/kernel-b.elf mode=exit');
       expect(console).toContain('B: exit 0');
@@ -93,7 +109,7 @@ describe.skipIf(spawnSync(QEMU, ['--version']).status !== 0)('on QEMU', { timeou
 
   describe('the recorder', () => {
     const record = (kernel: string, cmdline: string, timeout?: number) =>
-      boot(kernel, `mode=record ${cmdline}`, 'recorder/recorder.elf', timeout);
+      boot(kernel, `mode=record ${cmdline}`, 'recorder/recorder.elf', { timeout });
 
     test('finds the registers of a peer at its first instruction', () => {
       const { status, console } = record('kernel-a', 'leave=ret');
@@ -169,7 +185,7 @@ describe.skipIf(spawnSync(QEMU, ['--version']).status !== 0)('on QEMU', { timeou
     });
 
     test('says so if there is nothing to boot', () => {
-      expect(qemu(['-bios', 'bios/bios.bin'], 3000).console).toContain('nothing to boot from');
+      expect(qemu(['-bios', 'bios/bios.bin'], { timeout: 3000 }).console).toContain('nothing to boot from');
     });
   });
 });

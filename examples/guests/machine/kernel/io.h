@@ -34,6 +34,25 @@ WRITE_CR(2)
 WRITE_CR(3)
 WRITE_CR(4)
 
+/* EDX of a leaf of CPUID that is known to be there. */
+static inline u32 cpuid_edx(u32 leaf) {
+  u32 edx;
+  __asm__("cpuid" : "+a"(leaf), "=d"(edx)::"ebx", "ecx");
+  return edx;
+}
+static inline u32 cpuid_last_extended_leaf(void) {
+  u32 eax = 0x80000000;
+  __asm__("cpuid" : "+a"(eax)::"ebx", "ecx", "edx");
+  return eax;
+}
+
+static inline u64 rdmsr(u32 number) {
+  u64 value;
+  __asm__ volatile("rdmsr" : "=A"(value) : "c"(number));
+  return value;
+}
+static inline void wrmsr(u32 number, u64 value) { __asm__ volatile("wrmsr" ::"c"(number), "A"(value) : "memory"); }
+
 struct table_pointer {
   u16 limit;
   u32 base;

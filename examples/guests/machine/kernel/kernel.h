@@ -41,11 +41,15 @@ u32 frames_total(void);
 #define PAGE_USER 0x004u
 #define PAGE_ACCESSED 0x020u
 #define PAGE_DIRTY 0x040u
+/* Ours, in a bit that the processor leaves to us: pages without it are NX, where the tables and the processor have that. */
+#define PAGE_EXECUTABLE 0x200u
 void paging_init(void);
 u32 space_create(void);
 u32 space_create_empty(void);
 void space_free(u32 space);
 bool space_map(u32 space, u32 va, u32 frame, u32 flags);
+/* Changes one page of all memory at PAGE_OFFSET. */
+void kernel_page_set_executable(u32 frame, bool executable);
 /* The frame behind a user address, or 0 if a task may not do that with it. */
 u32 space_user_frame(u32 space, u32 va, bool write);
 

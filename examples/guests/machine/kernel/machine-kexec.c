@@ -10,14 +10,20 @@ typedef u32 stub_function(u32 head, const u32 *page_list, u32 start, u32 has_pae
 
 extern const u8 stub_strict[], stub_strict_end[], stub_repaired[], stub_repaired_end[];
 
+#define CPUID_FEATURES 1
 #define CPUID_PAE (1u << 6)
-#define TRANSITION_FLAGS (PAGE_WRITABLE | PAGE_ACCESSED | PAGE_DIRTY)
+#define TRANSITION_FLAGS (PAGE_WRITABLE | PAGE_ACCESSED | PAGE_DIRTY | PAGE_EXECUTABLE)
 
 /* One, and global: a kernel can be away only once at a time. */
 static struct cpu_state saved;
 
-/* The control page at its kernel address, where the stub starts, and at its physical one, where it runs without paging. */
+/*
+ * The control page can be executed from here on to the clean-up, unless `control-page=nx` on the command line shows what that
+ * is for. In the transition tables it is at its kernel address, where the stub starts, and at its physical one, where it runs
+ * without paging.
+ */
 s32 machine_kexec_prepare(struct kimage *image) {
+  if (!parameter_is(boot.cmdline, "control-page", "nx")) kernel_page_set_executable(image->control_page, true);
   image->transition_space = space_create_empty();
   if (image->transition_space == 0) return -ENOMEM;
   u32 control = image->control_page;
@@ -26,15 +32,11 @@ s32 machine_kexec_prepare(struct kimage *image) {
   return mapped ? 0 : -ENOMEM;
 }
 
+/* Of an image that may have got nowhere. */
 void machine_kexec_cleanup(struct kimage *image) {
+  if (image->control_page != 0) kernel_page_set_executable(image->control_page, false);
   space_free(image->transition_space);
   image->transition_space = 0;
-}
-
-static bool cpu_has_pae(void) {
-  u32 eax = 1, edx;
-  __asm__("cpuid" : "+a"(eax), "=d"(edx)::"ebx", "ecx");
-  return (edx & CPUID_PAE) != 0;
 }
 
 static void fill_control_page(u8 *control, bool strict) {
@@ -74,7 +76,7 @@ void machine_kexec(struct kimage *image) {
       [PAGE_LIST_PA_SWAP_PAGE] = image->swap_page,
   };
   stub_function *stub = (stub_function *)control;
-  bool has_pae = cpu_has_pae();
+  bool has_pae = (cpuid_edx(CPUID_FEATURES) & CPUID_PAE) != 0;
 
   drop_tables();
   image->start = stub(image->head, page_list, image->start, has_pae, image->preserve_context);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Page tables, two levels, or three with -DPAE; 4 KiB pages only. The upper gigabyte is the kernel's, the same tables in
-// every space, and closed to tasks; below it each space has tables of its own.
+// every space, and closed to tasks; below it each space has tables of its own. With PAE, on a processor that has NX, nothing
+// but text can be executed.
 #include "kernel.h"
 
 #ifdef PAE
@@ -16,8 +17,27 @@ typedef u32 entry_t;
 #define FRAME_OF(entry) ((u32)(entry) & ~(PAGE_SIZE - 1))
 #define TABLE_FLAGS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER | PAGE_ACCESSED | PAGE_DIRTY)
 
+#define CPUID_EXTENDED_FEATURES 0x80000001u
+#define CPUID_NX (1u << 20)
+#define MSR_EFER 0xc0000080u
+#define EFER_NXE 0x800u
+
 extern char kernel_text[], kernel_text_end[];
 static u32 kernel_space;
+/* Bit 63 of an entry, once the processor knows it; else it is reserved there, or there is none. */
+static entry_t page_nx;
+
+static void enable_nx(void) {
+#ifdef PAE
+  if (cpuid_last_extended_leaf() < CPUID_EXTENDED_FEATURES || !(cpuid_edx(CPUID_EXTENDED_FEATURES) & CPUID_NX)) return;
+  wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+  page_nx = 1ull << 63;
+#endif
+}
+
+static entry_t entry_for(u32 frame, u32 flags) {
+  return frame | flags | PAGE_PRESENT | (flags & PAGE_EXECUTABLE ? 0 : page_nx);
+}
 
 /* The directory that covers `va`; with PAE one of four, else the space itself. 0 if there is none and no memory. */
 static entry_t *directory_of(u32 space, u32 va, bool create) {
@@ -49,7 +69,7 @@ static entry_t *entry_of(u32 space, u32 va, bool create) {
 bool space_map(u32 space, u32 va, u32 frame, u32 flags) {
   entry_t *entry = entry_of(space, va, true);
   if (entry == NULL) return false;
-  *entry = frame | flags | PAGE_PRESENT;
+  *entry = entry_for(frame, flags);
   return true;
 }
 
@@ -97,12 +117,22 @@ void space_free(u32 space) {
   frame_free(space);
 }
 
+static void map_kernel_page(u32 frame, u32 flags) {
+  if (!space_map(kernel_space, frame + PAGE_OFFSET, frame, flags)) panic("no memory for page tables");
+}
+
+void kernel_page_set_executable(u32 frame, bool executable) {
+  map_kernel_page(frame, PAGE_WRITABLE | (executable ? PAGE_EXECUTABLE : 0));
+  write_cr3(read_cr3()); /* what the TLB has of the entry may be the old one */
+}
+
 /* All of memory at PAGE_OFFSET; text cannot be written, not even by us (CR0.WP). Leaves the boot tables for good. */
 void paging_init(void) {
+  enable_nx();
   kernel_space = space_create_empty();
   for (u32 pa = 0; pa < boot.ram_end; pa += PAGE_SIZE) {
     bool is_text = pa >= pa_of(kernel_text) && pa < pa_of(kernel_text_end);
-    if (!space_map(kernel_space, pa + PAGE_OFFSET, pa, is_text ? 0 : PAGE_WRITABLE)) panic("no memory for page tables");
+    map_kernel_page(pa, is_text ? PAGE_EXECUTABLE : PAGE_WRITABLE);
   }
   write_cr3(kernel_space);
 }

@@ -39,7 +39,7 @@ static void map_new(u32 space, u32 va, u32 pages) {
 static void map_program(u32 space) {
   const struct user_image *image = (const struct user_image *)user_image;
   for (u32 va = USER_TEXT; va < image->data_start; va += PAGE_SIZE) {
-    space_map(space, va, pa_of(user_image) + va - USER_TEXT, PAGE_USER);
+    space_map(space, va, pa_of(user_image) + va - USER_TEXT, PAGE_USER | PAGE_EXECUTABLE);
   }
   map_new(space, image->data_start, PAGE_UP(image->end - image->data_start) / PAGE_SIZE);
   for (u32 va = image->data_start; va - USER_TEXT < (u32)(user_image_end - user_image); va += PAGE_SIZE) {
