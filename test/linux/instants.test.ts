@@ -2,14 +2,14 @@
 //
 // A short, seeded part of test/campaigns/linux-snapshots.ts.
 import { describe, expect, test } from 'vitest';
+import { hasLinuxGuest, WHEN_SKIPPED } from '../../examples/linux-guest.ts';
 import { linuxSnapshots } from '../campaigns/linux-snapshots.ts';
-import { HOW_TO_GET_IT, hasReference } from './reference.ts';
 
 /** Two boots, and three processes that go on for ten million instructions. */
 const INSTANTS_MS = 300_000;
 
-describe.skipIf(!hasReference)(
-  `Linux, captured at random instants while it boots and works with its disk,${HOW_TO_GET_IT}`,
+describe.skipIf(!hasLinuxGuest)(
+  `Linux, captured at random instants while it boots and works with its disk${WHEN_SKIPPED}`,
   () => {
     test(
       'goes on in a new process from each as the run that nobody interrupted, and the one that was captured does too',
