@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A driver for tests: sets a virtio-mmio device up as VIRTIO 1.2 §3.1 says, keeps its queues in the board's memory, and makes chains in
 // them. It is one side of the specification; what it is asked to do wrong, it does.
+import type { Bus } from '../../kernel-worker/bus.ts';
+import type { DeviceMemory } from '../../kernel-worker/devices/device.ts';
 import { VIRTIO_PLACES, type VirtioName } from '../../shared/virtio-places.ts';
 import type { TestBoard } from './test-board.ts';
+
+/** What a driver needs of its board. */
+interface DriverBoard {
+  readonly bus: Bus;
+  readonly ram: Pick<DeviceMemory, 'read16' | 'read32' | 'write16' | 'write32' | 'write'>;
+}
 
 export const REGISTER = {
   magicValue: 0x000,
@@ -50,14 +58,14 @@ export interface Descriptor {
   readonly next?: number;
 }
 
-export class TestDriver {
-  readonly board: TestBoard;
+export class TestDriver<Board extends DriverBoard = TestBoard> {
+  readonly board: Board;
   readonly size: number;
   private readonly address: number;
   private readonly queueBase: (queue: number) => number;
 
   /** `place` tells drivers of one board apart: which 8 KiB of its memory are this one's. */
-  constructor(board: TestBoard, name: VirtioName, { place = 0, size = 8 } = {}) {
+  constructor(board: Board, name: VirtioName, { place = 0, size = 8 } = {}) {
     this.board = board;
     this.size = size;
     this.address = VIRTIO_PLACES[name].address;
@@ -97,7 +105,7 @@ export class TestDriver {
 
   placeQueue(queue: number): void {
     const base = this.queueBase(queue);
-    this.board.ram.bytes.fill(0, base, base + QUEUE_BYTES);
+    this.board.ram.write(base, new Uint8Array(QUEUE_BYTES));
     this.write('queueSel', queue);
     this.write('queueNum', this.size);
     this.write('queueDescLow', base);
@@ -108,14 +116,14 @@ export class TestDriver {
 
   /** Writes descriptors into the table of the queue, or into one elsewhere. */
   describe(descriptors: readonly Descriptor[], first = 0, table = this.queueBase(0)): void {
-    const { view } = this.board.ram;
+    const { ram } = this.board;
     descriptors.forEach(({ at, length, flags = 0, next = 0 }, i) => {
       const entry = table + 16 * (first + i);
-      view.setUint32(entry, at, true);
-      view.setUint32(entry + 4, Math.floor(at / 2 ** 32), true);
-      view.setUint32(entry + 8, length, true);
-      view.setUint16(entry + 12, flags, true);
-      view.setUint16(entry + 14, next, true);
+      ram.write32(entry, at);
+      ram.write32(entry + 4, Math.floor(at / 2 ** 32));
+      ram.write32(entry + 8, length);
+      ram.write16(entry + 12, flags);
+      ram.write16(entry + 14, next);
     });
   }
 
@@ -130,34 +138,34 @@ export class TestDriver {
   }
 
   makeAvailable(queue: number, head: number): void {
-    const { view } = this.board.ram;
+    const { ram } = this.board;
     const ring = this.queueBase(queue) + AVAIL;
-    const index = view.getUint16(ring + 2, true);
-    view.setUint16(ring + 4 + 2 * (index % this.size), head, true);
-    view.setUint16(ring + 2, index + 1, true);
+    const index = ram.read16(ring + 2);
+    ram.write16(ring + 4 + 2 * (index % this.size), head);
+    ram.write16(ring + 2, index + 1);
   }
 
   setAvailFlags(queue: number, flags: number): void {
-    this.board.ram.view.setUint16(this.queueBase(queue) + AVAIL, flags, true);
+    this.board.ram.write16(this.queueBase(queue) + AVAIL, flags);
   }
   setAvailIndex(queue: number, index: number): void {
-    this.board.ram.view.setUint16(this.queueBase(queue) + AVAIL + 2, index, true);
+    this.board.ram.write16(this.queueBase(queue) + AVAIL + 2, index);
   }
   /** Interrupt once the used ring's index goes beyond this. */
   setUsedEvent(queue: number, index: number): void {
-    this.board.ram.view.setUint16(this.queueBase(queue) + AVAIL + 4 + 2 * this.size, index, true);
+    this.board.ram.write16(this.queueBase(queue) + AVAIL + 4 + 2 * this.size, index);
   }
   availEvent(queue: number): number {
-    return this.board.ram.view.getUint16(this.queueBase(queue) + USED + 4 + 8 * this.size, true);
+    return this.board.ram.read16(this.queueBase(queue) + USED + 4 + 8 * this.size);
   }
 
   /** Everything in the used ring so far: [head, bytes written] each. */
   used(queue: number): [number, number][] {
-    const { view } = this.board.ram;
+    const { ram } = this.board;
     const ring = this.queueBase(queue) + USED;
-    return Array.from({ length: view.getUint16(ring + 2, true) }, (_, i) => {
+    return Array.from({ length: ram.read16(ring + 2) }, (_, i) => {
       const element = ring + 4 + 8 * (i % this.size);
-      return [view.getUint32(element, true), view.getUint32(element + 4, true)];
+      return [ram.read32(element) >>> 0, ram.read32(element + 4) >>> 0];
     });
   }
 

@@ -262,6 +262,7 @@ describe('a mistake of the driver', () => {
 
   test('an available index ahead by more than the queue needs a reset', () => {
     driver.start();
+    driver.describe([buffer(8)]);
     driver.setAvailIndex(0, 9);
     driver.write('queueNotify', 0);
     expectNeedsReset();

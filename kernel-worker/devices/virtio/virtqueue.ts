@@ -98,7 +98,7 @@ export class Virtqueue {
     if (waiting > size) return this.fail();
     this.head = memory.read16(driver + RING + 2 * (taken & (size - 1)));
     if (!this.walk()) return false;
-    this.set(VIRTQUEUE.LAST_AVAIL, (taken + 1) & 0xffff);
+    this.set(VIRTQUEUE.LAST_AVAIL, taken + 1);
     return true;
   }
 
@@ -109,7 +109,7 @@ export class Virtqueue {
     const element = device + RING + USED_BYTES * (used & (this.size - 1));
     this.memory.write32(element, this.head);
     this.memory.write32(element + 4, written);
-    this.set(VIRTQUEUE.USED, (used + 1) & 0xffff);
+    this.set(VIRTQUEUE.USED, used + 1);
     this.memory.write16(device + 2, used + 1);
   }
 
@@ -199,6 +199,7 @@ export class Virtqueue {
     return this.view.getUint16(this.base + offset, true);
   }
 
+  /** Modulo 2^16, as rings count. */
   private set(offset: number, value: number): void {
     this.view.setUint16(this.base + offset, value, true);
   }
