@@ -63,6 +63,13 @@ const TABLE: readonly BadInput[] = [
   bad('a scenario that is not there', 'run missing.ts', 2, 'NO_SUCH_FILE', /missing\.ts cannot be read/),
   bad('an image that is not there', 'resume missing.kjump', 2, 'NO_SUCH_FILE', /missing\.kjump: no such file/),
   bad('a disk that is not there', 'boot COUNTER --disk missing.img', 2, 'NO_SUCH_FILE', /missing\.img/),
+  bad(
+    'a second disk that is not there',
+    'boot COUNTER --virtio --second-disk none.img',
+    2,
+    'NO_SUCH_FILE',
+    /none\.img/,
+  ),
   bad('a kernel that is none', 'boot package.json', 2, 'NOT_A_KERNEL', /needs a load address/),
   bad('a scenario that is none', 'run package.json', 2, 'BAD_OPTION', /a scenario is a module/),
   bad('a kernel in place of a scenario', 'run COUNTER', 2, 'BAD_OPTION', /kjump boot/),

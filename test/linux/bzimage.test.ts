@@ -97,6 +97,16 @@ describe('a bzImage', () => {
     expect([page.ramdisk, page.cmdline]).toEqual([[0, 0], '']);
   });
 
+  test('is told of devices that it cannot find by itself, unless its command line names some', () => {
+    const hardware = 'virtio_mmio.device=512@0xd0000000:5';
+    const cmdline = (append?: string) => zeroPage(load(bzImage(), { append, hardware })).cmdline;
+    expect(cmdline('console=ttyS0')).toBe(`console=ttyS0 ${hardware}`);
+    expect(cmdline()).toBe(hardware);
+    expect(cmdline('virtio_mmio.device=1K@0xd0000400:7 ro')).toBe('virtio_mmio.device=1K@0xd0000400:7 ro');
+    const long = refusal(bzImage(), { append: 'x'.repeat(2040), hardware });
+    expect(long.why).toContain('2076 bytes');
+  });
+
   test('has its RAM disk no higher than it can read it', () => {
     const program = load(bzImage([0x22c, 32, 0x1ffffff]), {}, new Uint8Array(PAGE));
     expect(zeroPage(program).ramdisk).toEqual([32 * MIB - PAGE, PAGE]);
