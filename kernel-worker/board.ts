@@ -40,6 +40,7 @@ import { VirtioConsole } from './devices/virtio/virtio-console.ts';
 import { VirtioDevice } from './devices/virtio/virtio-device.ts';
 import { VirtioEntropy } from './devices/virtio/virtio-entropy.ts';
 import type { VirtioFunction } from './devices/virtio/virtio-function.ts';
+import { isReceiving } from './serial-line.ts';
 
 export class Board extends MachineViews {
   readonly options: ThreadOptions;
@@ -162,12 +163,14 @@ export class Board extends MachineViews {
   /**
    * What the host has typed goes to the serial line, or to the virtio console, as far as there is room on the wire. Called wherever
    * deadlines are looked at: before the first instruction of a slice, and behind each event. Gives the tick from which on there is
-   * more to take; what waits for room waits for a deadline of the device.
+   * more to take; what waits for room waits for a deadline of the device, and what waits for a port that receives for an access to it.
    */
   private takeInput(): number {
     const { input } = this;
     const now = this.clock.nowTick();
     const line = this.virtioConsole.takesInput ? this.virtioConsole : this.uart;
+    const heedsRTS = this.slots[this.slotIndex].get('heedsRTS') === 1;
+    if (line === this.uart && heedsRTS && !isReceiving(this.machine)) return Number.POSITIVE_INFINITY;
     while (line.wireRoom >= INPUT_ENTRY_MAX && input.nextTick() <= now) {
       const bytes = input.take();
       line.send(bytes);

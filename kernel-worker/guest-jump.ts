@@ -123,6 +123,7 @@ function peerAt(board: Board, me: KernelSlot, start: number, plain: boolean): Ke
     slot.set('parent', plain ? -1 : me.index);
     slot.set('caller', -1);
     slot.set('broughtBy', me.index + 1);
+    slot.set('heedsRTS', me.get('heedsRTS'));
     slot.name = freeNameFor(board, me.name, slot.index);
     slot.windows = me.windows;
     slot.moveTo(KernelState.LOADED);

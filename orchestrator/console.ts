@@ -103,8 +103,9 @@ export class KernelConsole {
   }
 
   /**
-   * Types on the kernel's console: it comes in at the serial port while the machine runs. Enter is \n. There is room for some 1,700
-   * bytes that the kernel has not read: beyond them it throws `BAD_STATE`, and `details.typed` says how many bytes were typed.
+   * Types on the kernel's console: it comes in at the serial port while the machine runs; to a Linux that still starts up it
+   * does so when its port is opened. Enter is \n. There is room for some 1,700 bytes that the kernel has not read: beyond them it
+   * throws `BAD_STATE`, and `details.typed` says how many bytes were typed.
    */
   type(text: string | Uint8Array): void {
     const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;

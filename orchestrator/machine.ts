@@ -49,7 +49,6 @@ import {
   requireState,
   stillHasMachine,
 } from './refusals.ts';
-import { isReceiving } from './serial-line.ts';
 import { Snapshot, type SnapshotHost } from './snapshot.ts';
 import { stopReport } from './trace-reader.ts';
 
@@ -314,11 +313,6 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
 
   consoleLog(kernel: Kernel): ConsoleLog {
     return this.conductor.reader.logOf(kernel.slot.index);
-  }
-
-  /** The kernel that has the machine has opened its serial port. */
-  get isReceiving(): boolean {
-    return isReceiving(this.parts);
   }
 
   typeTo(kernel: Kernel, bytes: Uint8Array): number {

@@ -296,6 +296,8 @@ function setEntry(slot: KernelSlot, entryState: EntryState): void {
   const flat32 = Object.keys(registers).length === 0 ? EntryMode.border : EntryMode.registers;
   slot.set('entryMode', { flat32, real: EntryMode.real, linux32: EntryMode.linux }[mode]);
   slot.set('entryGdt', entryState.mode === 'linux32' ? entryState.gdt : 0);
+  // Linux empties the FIFOs when its port is opened, and raises RTS then. Others may read the port and raise nothing.
+  slot.set('heedsRTS', entryState.mode === 'linux32' ? 1 : 0);
   slot.callRegisters = CALL_REGISTERS.map((name) => (registers as Readonly<Record<string, number>>)[name] ?? 0);
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The serial console as this terminal: what is typed goes to the kernel that has the machine, key by key. Ctrl-A is the escape
-// character, with the keys of QEMU. Where stdin is no terminal, all of it is input, as fast as the kernel reads it, and not before
-// it has opened its serial port: who types sees when that is, a pipe does not.
+// character, with the keys of QEMU. Where stdin is no terminal, all of it is input, as fast as the kernel reads it.
 import type { ReadStream } from 'node:tty';
 import type { Machine } from '../machine.ts';
 
@@ -88,7 +87,7 @@ export class Terminal {
   private feed(): void {
     clearTimeout(this.timer);
     const { current } = this.machine;
-    const isReady = current !== null && this.waiting.length > 0 && (this.interactive || this.machine.isReceiving);
+    const isReady = current !== null && this.waiting.length > 0;
     const typed = isReady ? this.machine.typeTo(current, this.waiting) : 0;
     this.waiting = this.waiting.subarray(typed);
     this.typed += typed;

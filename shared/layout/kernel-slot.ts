@@ -88,6 +88,7 @@ export const SLOT = {
   arrivalEflags: 956,
   broughtBy: 1000,
   entryGdt: 1004,
+  heedsRTS: 1008,
   kexecImage: 1024,
   crashImage: 1536,
 } as const;
@@ -167,6 +168,7 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
     'slot + 1 of the kernel that loaded and entered it by itself, with its own list',
   ),
   field('entryGdt', SLOT.entryGdt, 'u32', 'physical address of the GDT at the first entry, for EntryMode.linux'),
+  field('heedsRTS', SLOT.heedsRTS, 'u32', '1: what is typed to it waits until its serial port receives'),
   field(
     'stopChain',
     SLOT.stopChain,

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { ConsoleLog } from '../../orchestrator/console-log.ts';
 import { createMachine, type Kernel, type Machine } from '../../orchestrator/index.ts';
 import { loadProgram } from '../../orchestrator/loaders/load-program.ts';
-import { bzImage } from './bzimage-file.ts';
+import { bzImage, CODE_BYTES } from './bzimage-file.ts';
 
 const ECHO = [
   // mov $0x3fb, %dx; 0x83 there, 1 to 0x3f8, 0 to 0x3f9, 3 to 0x3fb: 115200 baud, 8 bits
@@ -187,6 +187,21 @@ describe('a pause', () => {
     const some = await kernel.console.expect(/\d+/, { ticks: 5e6 });
     const rest = await kernel.console.expect(/\d+$/);
     expect([some.length + rest.length, some.length > 5, rest.length > 5]).toEqual([50, true, true]);
+  });
+});
+
+describe('what is typed to a Linux before its serial port is open', () => {
+  test('waits for that: nothing of it is lost when the driver empties the FIFOs', async () => {
+    // Out to 0x3fa: FIFOs on and empty. Out to 0x3fc: RTS and DTR.
+    const opens = [0x66, 0xba, 0xfa, 0x03, 0xb0, 0x07, 0xee, ...pause(3), 0xb2, 0xfc, 0xb0, 0x03, 0xee];
+    const image = bzImage();
+    image.set([...pause(20), ...opens, ...ECHO], image.length - CODE_BYTES);
+    await using machine = await createMachine({ memory: '32M', spare: '4M', threads: 1 });
+    const kernel = await machine.boot(await file('vmlinuz', image));
+    kernel.console.type('before ');
+    await machine.run({ ticks: 22e6 });
+    kernel.console.type('and between');
+    expect(await kernel.console.expect('between', { ticks: 1e9 })).toBe('before and between');
   });
 });
 
