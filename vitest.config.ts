@@ -6,6 +6,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/linux/tell-when-skipped.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

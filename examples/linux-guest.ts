@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// The reference Linux guest: a kernel for i386 and its initial RAM disks, which are not part of the project. KJUMP_LINUX_GUEST names
-// their folder; without it they are looked for beside the checkout. And its shell, as a script uses it.
+// The Linux guest: a kernel for i386 and its initial RAM disks, which are not part of the project. KJUMP_LINUX_GUEST names their
+// folder; without it they are where guests/linux/build.sh puts them, or beside the checkout. And its shell, as a script uses it.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Kernel, KjumpError, type Machine } from '../orchestrator/index.ts';
 
-const FOLDER = resolve(process.env.KJUMP_LINUX_GUEST ?? '../shared/guests/linux');
+const PLACES = ['guests/linux/build', '../shared/guests/linux'];
+const FOUND = PLACES.find((place) => existsSync(resolve(place, 'bzImage')));
+const FOLDER = resolve(process.env.KJUMP_LINUX_GUEST ?? FOUND ?? PLACES[0]);
 
 export const BZIMAGE = resolve(FOLDER, 'bzImage');
 export const ROOTFS = resolve(FOLDER, 'rootfs.cpio.gz');
@@ -18,16 +20,15 @@ export const COMMAND_LINE = 'console=ttyS0 lpj=1000000 pata_legacy.probe_all=1';
 
 export const hasLinuxGuest = [BZIMAGE, ROOTFS, ROOTFS_WITH_KERNEL].every((file) => existsSync(file));
 export const HOW_TO_GET_IT =
-  `put bzImage, rootfs.cpio.gz and rootfs-with-kernel.cpio.gz of the reference Linux guest into ${FOLDER}, ` +
-  'or name their folder in KJUMP_LINUX_GUEST';
+  'build it with guests/linux/build.sh, or name the folder of its files in KJUMP_LINUX_GUEST';
 /** Behind the name of a test suite that is skipped without it. */
 export const WHEN_SKIPPED = hasLinuxGuest ? '' : ` (skipped: ${HOW_TO_GET_IT})`;
 
 /** Throws `NO_SUCH_FILE`, which says how to get the files. */
 export function requireLinuxGuest(): void {
   if (hasLinuxGuest) return;
-  throw new KjumpError('NO_SUCH_FILE', 'the reference Linux guest is not there', {
-    why: 'it is no part of the project',
+  throw new KjumpError('NO_SUCH_FILE', 'the Linux guest is not there', {
+    why: `there are no bzImage, rootfs.cpio.gz and rootfs-with-kernel.cpio.gz in ${FOLDER}`,
     fix: HOW_TO_GET_IT,
   });
 }

@@ -32,7 +32,7 @@ describe.skipIf(!hasLinuxGuest)(`the reference Linux${WHEN_SKIPPED}`, () => {
       expect(steps).toBeLessThan(400e6);
       const { console } = machine.find('bzImage');
       console.type('echo hello; uname -r\n');
-      expect(await console.expect(SHELL)).toBe('echo hello; uname -r\nhello\n6.1.192\n/ # ');
+      expect(await console.expect(SHELL)).toMatch(/^echo hello; uname -r\nhello\n6\.1\.\d+\n\/ # $/);
       console.type('cat /proc/cmdline; grep RAM /proc/iomem\n');
       const answer = await console.expect(SHELL);
       expect(answer).toContain(`\n${COMMAND_LINE}\n`);
