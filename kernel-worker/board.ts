@@ -10,6 +10,7 @@ import { kernelKey } from '../shared/frames.ts';
 import { Request } from '../shared/jump-lines.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { deviceOffset } from '../shared/layout/device-map.ts';
+import { GENERATION_ID_BYTES } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import type { MachineMemory } from '../shared/machine-memory.ts';
 import { MachineViews } from '../shared/machine-views.ts';
@@ -28,6 +29,7 @@ import { Dma } from './devices/dma.ts';
 import { FileStore } from './devices/file-store.ts';
 import { KeyboardController } from './devices/i8042.ts';
 import { Ide } from './devices/ide.ts';
+import { IdentityPorts } from './devices/identity-ports.ts';
 import { Pic } from './devices/pic.ts';
 import { Pit } from './devices/pit.ts';
 import { Platform } from './devices/platform.ts';
@@ -85,7 +87,10 @@ export class Board extends MachineViews {
     const pit = new Pit({ ...part('pit'), irq: irq(0) });
     this.uart = new Uart({ ...part('uart0'), irq: irq(4), transmit: (byte) => this.transmit(byte) });
     const memoryBytes = machine.geometry.ramPages * PAGE_SIZE;
-    const rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: options.rtcSeconds, memoryBytes });
+    const outsideSeconds = () => this.clock.outsideSeconds;
+    const unixSeconds = options.rtcSeconds;
+    const rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds, memoryBytes, outsideSeconds });
+    const identity = new IdentityPorts(outsideSeconds, () => this.currentSlot?.generationId ?? NOBODY);
     const system = new SystemControl(this.cpu, () => this.currentSlot?.set('request', Request.reset));
     const i8042 = new KeyboardController({ ...part('i8042'), irq1: irq(1), irq12: irq(12), system });
     const dma = new Dma(part('dma'));
@@ -119,6 +124,7 @@ export class Board extends MachineViews {
     const post = new Post(part('post'));
     this.debugExit = new DebugExit(part('debug-exit'));
     const onBus = [this.pic, pit, this.uart, rtc, system, i8042, dma, ide0, ide1, ...virtio, post, this.debugExit];
+    identity.attach(this.bus);
     for (const device of onBus) device.attach(this.bus);
     const drives = [ide0, disk0, ide1, disk1, ...virtio];
     this.devices = [new Platform(), this.pic, pit, rtc, this.uart, i8042, dma, ...drives, post, this.debugExit];
@@ -281,6 +287,7 @@ export class Board extends MachineViews {
 }
 
 const LINE_BYTES = 256;
+const NOBODY = new Uint8Array(GENERATION_ID_BYTES);
 const NEWLINE = 0x0a;
 
 /** From performance.now() of this thread to process.hrtime, in µs: the smallest of several readings. */

@@ -3,6 +3,7 @@
 // Where machines come from: nothing, or an image file.
 import { access, constants } from 'node:fs/promises';
 import { KjumpError } from '../shared/errors.ts';
+import { seedIdentities } from '../shared/identity.ts';
 import { MachineMemory } from '../shared/machine-memory.ts';
 import { readImage, resumeInto } from './images/hibernation.ts';
 import { Machine } from './machine.ts';
@@ -19,11 +20,14 @@ import {
   trueOrFalse,
   wholeNumber,
 } from './options.ts';
+import { applyResumePolicy, checkResumePolicy, type ResumePolicy } from './resume-policy.ts';
 
 /** What a resumed machine may have otherwise than the one that was saved. */
-export type ResumeOptions = Partial<
-  Pick<ResolvedOptions, 'threads' | 'disk' | 'secondDisk' | 'clock' | 'spins' | 'amnesia'>
->;
+export interface ResumeOptions
+  extends Partial<Pick<ResolvedOptions, 'threads' | 'disk' | 'secondDisk' | 'clock' | 'spins' | 'amnesia'>> {
+  /** What the kernels are told of it: nothing by default. */
+  readonly policy?: ResumePolicy;
+}
 
 const aPathOrNone = (value: unknown): string | null => (value === null ? null : aPath(value));
 const RESUME_CHECKS = {
@@ -33,6 +37,8 @@ const RESUME_CHECKS = {
   clock: oneOf('virtual', 'realtime'),
   spins: wholeNumber(0, 10_000_000),
   amnesia: trueOrFalse,
+  // It has options of its own, with checks of their own.
+  policy: () => null,
 };
 
 /** A machine with no kernel yet. Throws `BAD_OPTION`, `BAD_SIZE`, or `NO_SUCH_FILE` for a disk that cannot be used. */
@@ -43,6 +49,7 @@ export async function createMachine(options: MachineOptions = {}): Promise<Machi
   const parts = new MachineParts(MachineMemory.create(geometryOf(resolved)), resolved);
   parts.memory.format();
   parts.clock.seed = resolved.seed;
+  seedIdentities(parts.machine, resolved.seed);
   parts.clock.current = -1;
   parts.clock.foreground = -1;
   return new Machine(parts);
@@ -55,24 +62,33 @@ export async function createMachine(options: MachineOptions = {}): Promise<Machi
 export async function resumeMachine(path: string, options: ResumeOptions = {}): Promise<Machine> {
   checkPath('resumeMachine', path);
   checkOptions('resumeMachine', options, RESUME_CHECKS);
+  const { policy = {}, ...others } = options;
+  checkResumePolicy(policy);
   await requireDisk(options.disk);
   await requireDisk(options.secondDisk);
   const image = await readImage(path);
-  const saved = savedOptions(path, image.metadata);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const { options: saved, takenAtMs } = savedMetadata(path, image.metadata);
+  const given = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
   const parts = new MachineParts(resumeInto(image), { ...saved, ...given });
   parts.clock.generation += 1;
-  return new Machine(parts);
+  return new Machine(parts, applyResumePolicy(parts, policy, Date.now() - takenAtMs));
 }
 
-/** The options that the image's metadata carries: whole, or it is no image that this version made. Throws `BAD_IMAGE`. */
-function savedOptions(path: string, metadata: unknown): ResolvedOptions {
+interface SavedMetadata {
+  readonly options: ResolvedOptions;
+  /** When the machine was captured, by the host's clock. */
+  readonly takenAtMs: number;
+}
+
+/** What the image's metadata carries: whole, or it is no image that this version made. Throws `BAD_IMAGE`. */
+function savedMetadata(path: string, metadata: unknown): SavedMetadata {
   const expected = Object.keys(resolveOptions({})).sort();
-  const options = (metadata as { options?: unknown } | null)?.options;
+  const { options, takenAtMs } = (metadata ?? {}) as { options?: unknown; takenAtMs?: unknown };
   const actual = typeof options === 'object' && options !== null ? Object.keys(options).sort() : [];
-  if (JSON.stringify(expected) === JSON.stringify(actual)) return options as ResolvedOptions;
+  const isWhole = JSON.stringify(expected) === JSON.stringify(actual) && Number.isFinite(takenAtMs);
+  if (isWhole) return { options: options as ResolvedOptions, takenAtMs: takenAtMs as number };
   throw new KjumpError('BAD_IMAGE', `${path} does not say how to make its machine`, {
-    why: "the section metadata lacks the machine's options, or has others",
+    why: "the section metadata lacks the machine's options or the time of its capture, or has others",
     fix: 'resume it with the version of kjump that wrote it',
     details: { section: 'metadata', expected, actual },
   });

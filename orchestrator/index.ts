@@ -27,5 +27,6 @@ export type { FaultPlan, JumpOptions } from './jumping.ts';
 export { type ImageOptions, Kernel, type PlaceOptions } from './kernel.ts';
 export { Machine, type RunOptions } from './machine.ts';
 export type { MachineOptions } from './options.ts';
+export type { AppliedPolicy, ClonePolicy, ResumePolicy } from './resume-policy.ts';
 export { defineScenario, type Scenario, type ScenarioContext } from './scenario.ts';
 export { Snapshot } from './snapshot.ts';

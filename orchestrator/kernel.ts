@@ -3,6 +3,7 @@
 // A kernel as the user holds it: a name, a state, and what can be asked of it. The kernel itself is in the bytes; this object
 // knows the slot and which life of the slot it means, so that a handle of a kernel that is gone says so.
 import { KjumpError } from '../shared/errors.ts';
+import { generationText } from '../shared/identity.ts';
 import type { KernelSlot, PageWindow } from '../shared/kernel-slot.ts';
 import { kernelBase, windowAround } from '../shared/kexec/typescript-image.ts';
 import type { WindowSpec } from '../shared/kexec/windows.ts';
@@ -13,6 +14,7 @@ import { type ConsoleHost, KernelConsole } from './console.ts';
 import type { DeathReport } from './death-report.ts';
 import type { StopReport } from './events.ts';
 import type { Initrd, ModuleOption } from './loaders/program.ts';
+import type { ClonePolicy } from './resume-policy.ts';
 
 export interface PlaceOptions {
   readonly name?: string;
@@ -40,7 +42,7 @@ export interface ImageOptions extends PlaceOptions {
 export interface KernelHost extends ConsoleHost {
   loadImage(loader: Kernel, file: string | URL, options: ImageOptions): Promise<Kernel>;
   unloadImage(loader: Kernel): Promise<void>;
-  clone(original: Kernel, name: string): Promise<Kernel>;
+  clone(original: Kernel, name: string, policy: ClonePolicy): Promise<Kernel>;
   remove(kernel: Kernel): Promise<void>;
   readKernel(kernel: Kernel, physAddr: number, length: number): Promise<Uint8Array>;
   describeThread(kernel: Kernel): Promise<ThreadDescription>;
@@ -104,6 +106,11 @@ export class Kernel {
     return kernelBase(entry, window.endPage - window.firstPage);
   }
 
+  /** Which system this is, 32 hexadecimal digits: what it reads at ports 0x5F0 to 0x5FF, or as `k.generationId`. */
+  get generationId(): string {
+    return generationText(this.slot.generationId);
+  }
+
   /** `/sys/kernel/kexec_loaded`. */
   get kexecLoaded(): boolean {
     return this.slot.kexecImage.loaded;
@@ -135,9 +142,9 @@ export class Kernel {
     return this.host.unloadImage(this);
   }
 
-  /** The same system once more, parked, copy-on-write. */
-  clone(name: string): Promise<Kernel> {
-    return this.host.clone(this, name);
+  /** The same system once more, parked, copy-on-write; with a generation id and random numbers of its own, unless the policy says not. */
+  clone(name: string, policy: ClonePolicy = {}): Promise<Kernel> {
+    return this.host.clone(this, name, policy);
   }
 
   /** Ends a kernel that does not have the CPU and gives its pages back. */

@@ -49,6 +49,7 @@ import {
   requireState,
   stillHasMachine,
 } from './refusals.ts';
+import { type AppliedPolicy, applyClonePolicy, type ClonePolicy, checkClonePolicy } from './resume-policy.ts';
 import { Snapshot, type SnapshotHost } from './snapshot.ts';
 import { stopReport } from './trace-reader.ts';
 
@@ -70,10 +71,14 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
   private readonly conductor: Conductor;
   private readonly handles = new Map<number, Kernel>();
 
+  /** What the machine was resumed with: given as a policy, it makes the same machine of the image again. Null for a new one. */
+  readonly resumedWith: AppliedPolicy | null;
+
   /** Use `createMachine` or `resumeMachine`. */
-  constructor(parts: MachineParts) {
+  constructor(parts: MachineParts, resumedWith: AppliedPolicy | null = null) {
     super();
     this.parts = parts;
+    this.resumedWith = resumedWith;
     this.conductor = new Conductor(parts, this);
   }
 
@@ -147,13 +152,16 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     return this.held(() => unloadImage(this.parts, requireState(loader, 'unload', LIVING)));
   }
 
-  clone(original: Kernel, name: string): Promise<Kernel> {
+  clone(original: Kernel, name: string, policy: ClonePolicy): Promise<Kernel> {
     return this.held(() => {
+      checkClonePolicy(policy);
       checkName(name, this.names());
       const slot = requireState(original, 'clone', LIVING);
       if (slot.get('selfParked') !== 0) throw leftByItself(original.name);
       this.reclaimSlot();
-      return this.handle(placeClone(this.parts, slot, name, this.parts.currentSlot));
+      const copy = placeClone(this.parts, slot, name, this.parts.currentSlot);
+      applyClonePolicy(this.parts, copy, policy);
+      return this.handle(copy);
     });
   }
 
@@ -278,7 +286,7 @@ export class Machine extends EventEmitter<MachineEvents> implements KernelHost, 
     checkPath('save', path);
     const { capture } = this.own(snapshot);
     const { machine, memory, captures, options } = this.parts;
-    return writeImage(path, machine, memory, captures, capture, { options });
+    return writeImage(path, machine, memory, captures, capture, { options, takenAtMs: snapshot.takenAtMs });
   }
 
   get captures(): Captures {

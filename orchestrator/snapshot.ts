@@ -20,6 +20,8 @@ export class Snapshot {
   readonly tick: number;
   /** Microseconds that the capture took. */
   readonly durationUs: number;
+  /** When that was, by the host's clock: Unix time in ms. */
+  readonly takenAtMs = Date.now();
   private readonly host: SnapshotHost;
   private readonly id: CaptureId;
   private released = false;

@@ -40,6 +40,13 @@ export interface Guest {
   readonly pages: GuestPages;
   /** Virtual time, in ticks of one nanosecond. */
   readonly now: number;
+  /**
+   * Which system this is, 32 hexadecimal digits: the same for as long as it runs, jumps and comes back, another one in a clone, and
+   * behind a resume from an image whose policy says so. Machine code reads it at ports 0x5F0 to 0x5FF.
+   */
+  readonly generationId: string;
+  /** Seconds by which resumes have moved the real-time clock ahead, while `now` stood still. Machine code: port 0x5E8. */
+  readonly outsideSeconds: number;
   /** Spends virtual time, beside the microsecond that every step takes. */
   spend(ticks: number): void;
   /** HLT: no further step until an interrupt; time skips to the next deadline. */

@@ -5,6 +5,7 @@ import { assert, KjumpError } from './errors.ts';
 import type { HiddenPages } from './hidden-pages.ts';
 import { Kimage } from './kexec/kimage.ts';
 import {
+  GENERATION_ID_BYTES,
   SLOT,
   SLOT_NAME_BYTES,
   SLOT_STOP_TEXT_BYTES,
@@ -33,6 +34,7 @@ type SlotWord = Exclude<
   | 'callRegisters'
   | 'stopChain'
   | 'arrivalTick'
+  | 'generationId'
   | 'kexecImage'
   | 'crashImage'
   | 'ticksRun'
@@ -129,6 +131,14 @@ export class KernelSlot {
     this.set('arrivalEflags', eflags);
     this.set('movedPages', 0);
     this.view.setFloat64(this.base + SLOT.arrivalTick, tick, true);
+  }
+
+  /** 16 bytes; a view. */
+  get generationId(): Uint8Array {
+    return this.u8.subarray(this.base + SLOT.generationId, this.base + SLOT.generationId + GENERATION_ID_BYTES);
+  }
+  set generationId(bytes: Uint8Array) {
+    this.u8.set(bytes, this.base + SLOT.generationId);
   }
 
   /** Physical addresses of the pages in which CPU, devices and slot are parked. */

@@ -37,6 +37,13 @@ export class MachineClock {
   set seed(seed: number) {
     this.view.setUint32(this.base + CLOCK.seed, seed, true);
   }
+  /** Seconds that passed outside and were made up for when the machine was resumed; a whole number. */
+  get outsideSeconds(): number {
+    return this.view.getFloat64(this.base + CLOCK.outsideSeconds, true);
+  }
+  set outsideSeconds(seconds: number) {
+    this.view.setFloat64(this.base + CLOCK.outsideSeconds, seconds, true);
+  }
   get generation(): number {
     return this.view.getUint32(this.base + CLOCK.generation, true);
   }

@@ -2,7 +2,8 @@
 // The MC146818 real-time clock (Motorola data sheet MC146818A) with 128 bytes of CMOS at ports 0x70/0x71, IRQ 8. Time is
 // a base plus virtual time, so it goes on while another system has the machine. PF, AF and UF are worked out when
 // somebody looks, up to flagsTick; only an enabled flag that is still clear needs a deadline, and so there is never more
-// than one interrupt for any time away. Bytes in shared/layout/rtc-state.ts.
+// than one interrupt for any time away. It has a battery: seconds that passed outside while the machine was in an image, if they
+// count (shared/layout/clock.ts), are made up for at the next look, alarms included. Bytes in shared/layout/rtc-state.ts.
 import { Errno } from '../../shared/errno.ts';
 import { CMOS_BYTES, RTC, RTC_STATE } from '../../shared/layout/rtc-state.ts';
 import type { Bus } from '../bus.ts';
@@ -53,6 +54,7 @@ export class Rtc implements Device {
   private readonly irq: InterruptLine;
   private readonly unixSeconds: number;
   private readonly memoryBytes: number;
+  private readonly outsideSeconds: () => number;
   private readonly cmos: Uint8Array;
 
   /**
@@ -64,6 +66,8 @@ export class Rtc implements Device {
       readonly irq: InterruptLine;
       readonly unixSeconds: number;
       readonly memoryBytes: number;
+      /** Seconds that have passed outside of virtual time, in all. */
+      readonly outsideSeconds: () => number;
     },
   ) {
     this.view = parts.view;
@@ -72,6 +76,7 @@ export class Rtc implements Device {
     this.irq = parts.irq;
     this.unixSeconds = parts.unixSeconds;
     this.memoryBytes = parts.memoryBytes;
+    this.outsideSeconds = parts.outsideSeconds;
     this.cmos = new Uint8Array(parts.view.buffer, parts.view.byteOffset + parts.base + RTC.CMOS, CMOS_BYTES);
   }
 
@@ -95,13 +100,14 @@ export class Rtc implements Device {
     this.cmos[REGISTER_D] = D_VRT;
     this.setValue(RTC.BASE_SECONDS, this.unixSeconds);
     this.setValue(RTC.FLAGS_TICK, this.clock.nowTick());
+    this.setValue(RTC.OUTSIDE_SECONDS, this.outsideSeconds());
     this.setValue(RTC.DEADLINE, NEVER);
     encodeTime(this.cmos, this.unixSeconds);
     noteMemorySize(this.cmos, this.memoryBytes);
   }
 
   deadlineTick(): number {
-    return this.value(RTC.DEADLINE);
+    return this.value(RTC.OUTSIDE_SECONDS) === this.outsideSeconds() ? this.value(RTC.DEADLINE) : 0;
   }
 
   onDeadline(nowTick: number): void {
@@ -196,22 +202,32 @@ export class Rtc implements Device {
     return 1 << (rs < 3 ? rs + 6 : rs - 1);
   }
 
-  /** Sets the flags whose moments lie after flagsTick, up to and at `now`. */
+  /** Sets the flags whose moments lie after flagsTick, up to and at `now`; seconds outside lie before it. */
   private catchUp(now: number): void {
     const since = this.value(RTC.FLAGS_TICK);
-    if (now <= since) return;
+    const leap = this.takeLeap();
+    if (now <= since && leap === 0) return;
     this.setValue(RTC.FLAGS_TICK, now);
     if (this.dividerReset) return;
     let flags = this.cmos[REGISTER_C]!;
-    if (this.nextPeriodTick(since) <= now) flags |= C_PF;
+    if (this.nextPeriodTick(since) <= now + leap * TICKS_PER_SECOND) flags |= C_PF;
     if (this.running) {
       const before = this.dividerSeconds(since);
-      const after = this.dividerSeconds(now);
+      const after = this.dividerSeconds(now) + leap;
       const unixBase = this.value(RTC.BASE_SECONDS);
+      this.setValue(RTC.BASE_SECONDS, unixBase + leap);
       if (after > before) flags |= C_UF;
       if (after > before && nextAlarmSecond(this.cmos, unixBase + before) <= unixBase + after) flags |= C_AF;
     }
     this.cmos[REGISTER_C] = flags;
+  }
+
+  /** Seconds that have passed outside since the last look. A system that another machine has left behind may have seen more. */
+  private takeLeap(): number {
+    const outside = this.outsideSeconds();
+    const leap = outside - this.value(RTC.OUTSIDE_SECONDS);
+    this.setValue(RTC.OUTSIDE_SECONDS, outside);
+    return Math.max(0, leap);
   }
 
   private nextPeriodTick(afterTick: number): number {

@@ -11,6 +11,7 @@ import type { RunLimits } from '../execution.ts';
 import type { ModuleOption } from '../loaders/program.ts';
 import type { Machine } from '../machine.ts';
 import { crashed } from '../refusals.ts';
+import type { ResumePolicy } from '../resume-policy.ts';
 import { ExitCode, exitCodeOf, isKjumpError } from './exit-codes.ts';
 import type { Invocation } from './invocation.ts';
 import { machineOptionsOf, resumeOverrides } from './machine-options.ts';
@@ -38,6 +39,10 @@ interface BootOptions extends RunOptions {
   readonly initrd?: string;
 }
 
+interface ResumeCommandOptions extends RunOptions {
+  readonly policy?: ResumePolicy;
+}
+
 export async function boot(invocation: Invocation, kernel: string): Promise<number> {
   const { name, window, at, entry, cmdline, module: modules, append, initrd } = invocation.options as BootOptions;
   const machine = await createMachine({ ...pace(invocation), ...machineOptionsOf(invocation.options) });
@@ -48,7 +53,8 @@ export async function boot(invocation: Invocation, kernel: string): Promise<numb
 
 export async function resume(invocation: Invocation, image: string): Promise<number> {
   const overrides = resumeOverrides(machineOptionsOf(invocation.options));
-  const machine = await resumeMachine(image, { ...pace(invocation), ...overrides });
+  const { policy } = invocation.options as ResumeCommandOptions;
+  const machine = await resumeMachine(image, { ...pace(invocation), ...overrides, policy });
   return drive(invocation, machine, async () => {});
 }
 

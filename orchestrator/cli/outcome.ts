@@ -5,8 +5,10 @@ import { formatSize, PAGE_SIZE } from '../../shared/units.ts';
 import type { RunReport } from '../events.ts';
 import type { KernelInspection } from '../inspect.ts';
 import type { Machine } from '../machine.ts';
+import type { AppliedPolicy } from '../resume-policy.ts';
 import { alignColumns } from './columns.ts';
 import type { Output } from './output.ts';
+import { policyText } from './policy.ts';
 
 export interface Outcome {
   readonly reason: RunReport['reason'];
@@ -19,6 +21,8 @@ export interface Outcome {
   readonly exitStatus: number | null;
   readonly kernels: readonly KernelInspection[];
   readonly saved: { readonly path: string; readonly bytes: number } | null;
+  /** What the kernels were told when the machine was resumed; null for a new one. */
+  readonly resumedWith: AppliedPolicy | null;
 }
 
 export async function outcomeOf(
@@ -38,6 +42,7 @@ export async function outcomeOf(
     exitStatus: reason === 'powerOff' ? (current?.stop.exitStatus ?? null) : null,
     kernels,
     saved,
+    resumedWith: machine.resumedWith,
   };
 }
 
@@ -51,13 +56,15 @@ const ENDINGS: Readonly<Record<Outcome['reason'], (outcome: Outcome) => string>>
 };
 
 export function describeRun(outcome: Outcome, { colors }: Output): string {
-  const { tick, wallMs, switches, kernels, saved } = outcome;
+  const { tick, wallMs, switches, kernels, saved, resumedWith } = outcome;
   const rows = [
     ['ended', ENDINGS[outcome.reason](outcome)],
     ['time', `${virtualTime(tick)} virtual, ${(wallMs / 1000).toFixed(2)} s of the wall`],
     ['switches', String(switches)],
     ...kernelRows(kernels).map((text, i) => [i === 0 ? 'kernels' : '', text]),
   ];
+  const policy = resumedWith === null ? '' : policyText(resumedWith);
+  if (policy !== '') rows.push(['policy', policy]);
   if (saved !== null) rows.push(['saved', `${saved.path}, ${saved.bytes.toLocaleString('en')} bytes`]);
   return rows.map(([label, text]) => `${colors.dim(label.padEnd(10))}${text}`.trimEnd()).join('\n');
 }

@@ -11,6 +11,7 @@ import { Interruption } from './interruption.ts';
 import type { Invocation } from './invocation.ts';
 import { addMachineOptions, wholeNumber } from './machine-options.ts';
 import { Output } from './output.ts';
+import { resumePolicy } from './policy.ts';
 
 export interface ProgramHooks {
   /** The options of the command are known. */
@@ -112,7 +113,12 @@ export function makeProgram({ opened, done }: ProgramHooks): Command {
         program
           .command('resume')
           .description('go on from a hibernation image')
-          .argument('<image>', 'file that hibernate has written'),
+          .argument('<image>', 'file that hibernate has written')
+          .option(
+            '--policy <what=how,...>',
+            'what its kernels are told of it: clock=advance, entropy=fresh, identity=new; or numbers, as it shows them',
+            resumePolicy,
+          ),
         'resumed',
       ),
     ),

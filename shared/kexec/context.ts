@@ -94,6 +94,11 @@ export function restoreContext(machine: MachineMemory, memory: PhysicalMemory, c
   copyFromPages(memory, contextPages, CONTEXT_DEVICES, machine.u8.subarray(devices, devices + DEVICES_BYTES));
 }
 
+/** Where a byte of the device records is in a context. The caller says where that page is now. */
+export function deviceInContext(pages: BorderPages, offset: number): number {
+  return pages.contextPages[CONTEXT_DEVICES + Math.floor(offset / PAGE_SIZE)] + (offset % PAGE_SIZE);
+}
+
 /**
  * The context that a re-entry address leads to, or null if no parked kernel's control page is there. `pageOf` tells where a
  * page is now, for a kernel that is not in its place.

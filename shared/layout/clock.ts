@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The clock record: virtual time and the counters that belong to the machine. Written by the owner of the CPU between steps
-// and at switches. One tick is one nanosecond of virtual time.
+// and at switches, by the host when it resumes an image. One tick is one nanosecond of virtual time.
 import { field, recordLayout } from './fields.ts';
 
 export const CLOCK = {
@@ -12,6 +12,8 @@ export const CLOCK = {
   current: 24,
   poweredOn: 28,
   foreground: 32,
+  outsideSeconds: 40,
+  identityKey: 48,
 } as const;
 
 export const CLOCK_LAYOUT = recordLayout('clock', 256, [
@@ -22,4 +24,6 @@ export const CLOCK_LAYOUT = recordLayout('clock', 256, [
   field('current', CLOCK.current, 'i32', 'slot of the kernel that has the machine; -1 before the first'),
   field('foreground', CLOCK.foreground, 'i32', 'slot whose console is in the foreground; -1 nobody'),
   field('poweredOn', CLOCK.poweredOn, 'u32', '1 once the devices have been reset'),
+  field('outsideSeconds', CLOCK.outsideSeconds, 'f64', 'seconds by which resumes have moved the wall time ahead'),
+  field('identityKey', CLOCK.identityKey, 'u32', 'what the generation ids of kernels are made from', 4),
 ]);

@@ -86,12 +86,14 @@ export const SLOT = {
   arrivalTick: 944,
   arrivalEip: 952,
   arrivalEflags: 956,
+  generationId: 960,
   broughtBy: 1000,
   entryGdt: 1004,
   heedsRTS: 1008,
   kexecImage: 1024,
   crashImage: 1536,
 } as const;
+export const GENERATION_ID_BYTES = 16;
 export const SLOT_NAME_BYTES = 32;
 export const SLOT_STOP_TEXT_BYTES = 512;
 
@@ -183,6 +185,7 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
   field('arrivalTick', SLOT.arrivalTick, 'f64', 'tick of the last arrival'),
   field('arrivalEip', SLOT.arrivalEip, 'u32', 'EIP at the last arrival'),
   field('arrivalEflags', SLOT.arrivalEflags, 'u32', 'and EFLAGS: what whoever came from left'),
+  field('generationId', SLOT.generationId, 'u8', 'which system this is (shared/identity.ts)', GENERATION_ID_BYTES),
   field('kexecImage', SLOT.kexecImage, 'u32', 'kexec_image (shared/layout/kimage.ts)', KIMAGE_BYTES / 4),
   field('crashImage', SLOT.crashImage, 'u32', 'kexec_crash_image', KIMAGE_BYTES / 4),
 ]);

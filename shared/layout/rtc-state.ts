@@ -15,6 +15,7 @@ export const RTC = {
   INDEX: 160,
   SAVED_B: 161,
   FROZEN: 162,
+  OUTSIDE_SECONDS: 168,
 } as const;
 
 export const RTC_STATE_BYTES = 192;
@@ -28,4 +29,5 @@ export const RTC_STATE = recordLayout('rtc', RTC_STATE_BYTES, [
   field('index', RTC.INDEX, 'u8', 'port 0x70: address in bits 0-6, NMI disabled in bit 7'),
   field('savedB', RTC.SAVED_B, 'u8', 'register B from before the freeze'),
   field('frozen', RTC.FROZEN, 'u8', '1 between freeze and restore'),
+  field('outsideSeconds', RTC.OUTSIDE_SECONDS, 'f64', 'the outsideSeconds of the machine that baseSeconds has in it'),
 ]);

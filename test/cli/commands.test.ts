@@ -230,9 +230,25 @@ describe.concurrent('kjump inspect and resume', () => {
       tick: 151_000,
       kernels: [{ name: 'counter', steps: 151 }],
       saved: { path: later },
+      resumedWith: { clock: 0, entropy: 'same', identity: 'same' },
     });
     const again = json(await kjump(['inspect', later, '--json']));
     expect(again.kernels).toMatchObject([{ name: 'counter', steps: 151 }]);
+  });
+
+  test('resume carries out a policy, and shows it so that it can be typed again', async () => {
+    const limits = ['--steps', '1'];
+    const { stderr } = await kjump(['resume', image, ...limits, '--policy', 'clock=60,entropy=fresh,identity=new']);
+    const shown = /^policy +(clock=60,entropy=\d+,identity=\d+)$/m.exec(stderr)?.[1] ?? '';
+    const again = json(await kjump(['resume', image, ...limits, '--json', '--policy', shown]));
+    const { clock, entropy, identity } = again.resumedWith;
+    expect(`clock=${clock},entropy=${entropy},identity=${identity}`).toBe(shown);
+  });
+
+  test('resume refuses a policy that is none', async () => {
+    const { code, stderr } = await kjump(['resume', image, '--policy', 'time=advance']);
+    expect(stderr).toContain('A policy is written like clock=advance,entropy=fresh,identity=new.');
+    expect(code).toBe(2);
   });
 });
 

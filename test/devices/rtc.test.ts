@@ -293,3 +293,53 @@ describe('the freeze', () => {
     expect([line(), read(C)]).toEqual([1, 0x90]);
   });
 });
+
+describe('time that passed outside', () => {
+  /** Whatever is due now. */
+  const look = () => board.pass(0);
+
+  test('is made up for once, at the next look', () => {
+    board.tick = SECOND / 2;
+    board.outsideSeconds = 3600 + 60 + 1;
+    expect(time()).toEqual([0x41, 0x47, 0x02, 0x01, 0x09, 0x09, 0x01, 0x20]);
+    board.pass(SECOND);
+    expect(time().slice(0, 3)).toEqual([0x42, 0x47, 0x02]);
+    board.outsideSeconds += 10;
+    expect(time().slice(0, 3)).toEqual([0x52, 0x47, 0x02]);
+  });
+
+  test('brings the alarm that lay in it, at once', () => {
+    write(1, 0);
+    write(3, 0);
+    write(5, 3);
+    write(B, 0x22);
+    board.outsideSeconds = 2 * 3600;
+    expect(line()).toBe(0);
+    look();
+    // Periods have passed as well.
+    expect([line(), read(C)]).toEqual([1, 0xf0]);
+    // The next one is tomorrow.
+    expect(board.rtc.deadlineTick()).toBe((23 * 3600 + 13 * 60 + 20) * SECOND);
+  });
+
+  test('moves an alarm that is still to come', () => {
+    write(1, 0);
+    write(3, 0);
+    write(5, 3);
+    write(B, 0x22);
+    board.outsideSeconds = 3600;
+    look();
+    expect([line(), board.rtc.deadlineTick()]).toEqual([0, (13 * 60 + 20) * SECOND]);
+  });
+
+  test('does not count for a clock that is stopped, nor for one that has seen more', () => {
+    write(B, 0x82);
+    board.outsideSeconds = 100;
+    look();
+    write(B, 0x02);
+    expect(read(SECONDS)).toBe(0x40);
+    board.outsideSeconds = 50;
+    look();
+    expect([read(SECONDS), board.rtc.deadlineTick()]).toEqual([0x40, Number.POSITIVE_INFINITY]);
+  });
+});

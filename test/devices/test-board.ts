@@ -140,6 +140,7 @@ export class TestBoard {
   /** Bytes that left the serial port, with the tick of each. */
   readonly sent: { byte: number; tick: number }[] = [];
   tick = 0;
+  outsideSeconds = 0;
   /** Resets of the machine that somebody asked for. */
   resets = 0;
   /** The level of A20M#, as the CPU record has it. */
@@ -154,7 +155,13 @@ export class TestBoard {
     this.bus = new Bus(part('bus'));
     this.pic = new Pic(part('pic'));
     this.pit = new Pit({ ...part('pit'), irq: irq(0) });
-    this.rtc = new Rtc({ ...part('rtc'), irq: irq(8), unixSeconds: UNIX_SECONDS, memoryBytes: MEMORY_BYTES });
+    this.rtc = new Rtc({
+      ...part('rtc'),
+      irq: irq(8),
+      unixSeconds: UNIX_SECONDS,
+      outsideSeconds: () => this.outsideSeconds,
+      memoryBytes: MEMORY_BYTES,
+    });
     this.uart = new Uart({
       ...part('uart0'),
       irq: irq(4),

@@ -3,6 +3,7 @@
 // The `k` of a kernel written in TypeScript: memory, CPU, ports, console, disk, timer, kexec and pages, all over the bytes. It
 // keeps nothing of its own and is made again whenever somebody else may have changed the machine.
 import type { Guest } from '../../../shared/guest.ts';
+import { generationText } from '../../../shared/identity.ts';
 import { Request } from '../../../shared/jump-lines.ts';
 import type { KernelSlot } from '../../../shared/kernel-slot.ts';
 import { type BitmapPages, bitmapPagesOf } from '../../../shared/kexec/bitmap-pages.ts';
@@ -52,6 +53,14 @@ export class GuestMachine implements Guest {
 
   get now(): number {
     return this.board.clock.nowTick();
+  }
+
+  get generationId(): string {
+    return generationText(this.slot.generationId);
+  }
+
+  get outsideSeconds(): number {
+    return this.board.clock.outsideSeconds;
   }
 
   spend(ticks: number): void {
