@@ -71,11 +71,16 @@ export async function jumpBackEntry(shell: LinuxShell, signal: AbortSignal): Pro
 /**
  * Loads a second system into the memory from 1 MiB to `endMiB`, such that this one stays in memory: its page 0 and last MiB are not
  * the second's. Without checks: most of a first jump would go into digests of the window, by the tool and before the second starts.
- * Throws `BAD_STATE` with what the tool said if it loaded nothing.
+ * `parameters` are more words for its command line. Throws `BAD_STATE` with what the tool said if it loaded nothing.
  */
-export async function loadSecond(shell: LinuxShell, endMiB: number, signal: AbortSignal): Promise<void> {
+export async function loadSecond(
+  shell: LinuxShell,
+  endMiB: number,
+  signal: AbortSignal,
+  parameters = '',
+): Promise<void> {
   const mem = `--mem-min=0x100000 --mem-max=0x${(endMiB * 1024 ** 2 - 1).toString(16)}`;
-  const append = `${COMMAND_LINE} memmap=exactmap memmap=636K@4K memmap=${endMiB - 2}M@1M`;
+  const append = `${COMMAND_LINE} memmap=exactmap memmap=636K@4K memmap=${endMiB - 2}M@1M ${parameters}`;
   const line = `kexec --no-checks --load-preserve-context /boot/bzImage ${mem} --initrd=/boot/rootfs.gz --append='${append}'`;
   await requireLoaded(shell, await command(shell, line, signal), signal);
 }
