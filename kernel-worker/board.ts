@@ -10,6 +10,7 @@ import { kernelKey } from '../shared/frames.ts';
 import { Request } from '../shared/jump-lines.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { deviceOffset } from '../shared/layout/device-map.ts';
+import { pinOfIrq } from '../shared/layout/io-apic-state.ts';
 import { GENERATION_ID_BYTES } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import type { MachineMemory } from '../shared/machine-memory.ts';
@@ -30,6 +31,8 @@ import { FileStore } from './devices/file-store.ts';
 import { KeyboardController } from './devices/i8042.ts';
 import { Ide } from './devices/ide.ts';
 import { IdentityPorts } from './devices/identity-ports.ts';
+import { IoApic } from './devices/io-apic.ts';
+import { LocalApic } from './devices/local-apic.ts';
 import { Pic } from './devices/pic.ts';
 import { Pit } from './devices/pit.ts';
 import { Platform } from './devices/platform.ts';
@@ -49,6 +52,7 @@ export class Board extends MachineViews {
   readonly bus: Bus;
   readonly busMaster: BusMaster;
   readonly pic: Pic;
+  readonly localApic: LocalApic;
   readonly uart: Uart;
   private readonly virtioConsole: VirtioConsole;
   readonly debugExit: DebugExit;
@@ -83,7 +87,16 @@ export class Board extends MachineViews {
     const part = (name: string) => ({ view: machine.view, base: records + deviceOffset(name), clock: this.clock });
     this.bus = new Bus(part('bus'));
     this.pic = new Pic(part('pic'));
-    const irq = (line: number) => (level: boolean) => this.pic.setLine(line, level);
+    this.localApic = new LocalApic({
+      ...part('local-apic'),
+      pic: this.pic,
+      endOfInterrupt: (vector) => ioApic.endOfInterrupt(vector),
+    });
+    const ioApic = new IoApic({ ...part('io-apic'), send: (...message) => this.localApic.receive(...message) });
+    const irq = (line: number) => (level: boolean) => {
+      this.pic.setLine(line, level);
+      ioApic.setLine(pinOfIrq(line), level);
+    };
     const pit = new Pit({ ...part('pit'), irq: irq(0) });
     this.uart = new Uart({ ...part('uart0'), irq: irq(4), transmit: (byte) => this.transmit(byte) });
     const memoryBytes = machine.geometry.ramPages * PAGE_SIZE;
@@ -123,16 +136,17 @@ export class Board extends MachineViews {
     ];
     const post = new Post(part('post'));
     this.debugExit = new DebugExit(part('debug-exit'));
-    const onBus = [this.pic, pit, this.uart, rtc, system, i8042, dma, ide0, ide1, ...virtio, post, this.debugExit];
+    const interrupts = [this.pic, this.localApic, ioApic];
+    const onBus = [...interrupts, pit, this.uart, rtc, system, i8042, dma, ide0, ide1, ...virtio, post, this.debugExit];
     identity.attach(this.bus);
     for (const device of onBus) device.attach(this.bus);
     const drives = [ide0, disk0, ide1, disk1, ...virtio];
-    this.devices = [new Platform(), this.pic, pit, rtc, this.uart, i8042, dma, ...drives, post, this.debugExit];
+    this.devices = [new Platform(), ...interrupts, pit, rtc, this.uart, i8042, dma, ...drives, post, this.debugExit];
     assert(
       this.devices.every((device, i) => device.name === DEVICE_NAMES[i]),
       'the devices are not in the order of their names',
     );
-    this.deadlineDevices = [pit, rtc, this.uart, ide0, ide1, ...virtio];
+    this.deadlineDevices = [this.localApic, pit, rtc, this.uart, ide0, ide1, ...virtio];
   }
 
   /** Gives the host's files back; the next use opens them again. */
@@ -207,7 +221,7 @@ export class Board extends MachineViews {
 
   /** Acknowledges the interrupt that the CPU takes now: its vector, or −1. */
   pendingInterrupt(): number {
-    return this.cpu.interruptsEnabled && this.pic.intr() ? this.pic.acknowledge() : -1;
+    return this.cpu.interruptsEnabled && this.localApic.intr() ? this.localApic.acknowledge() : -1;
   }
 
   // ---- what the host sees -----------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ export type PmPhase = (typeof PM_PHASES)[number];
 export const DEVICE_NAMES: readonly string[] = [
   'platform',
   'pic',
+  'local-apic',
+  'io-apic',
   'pit',
   'rtc',
   'uart0',

@@ -11,6 +11,7 @@ import { loadBzImage } from './bzimage.ts';
 import { isBzImage } from './bzimage-header.ts';
 import { isElf, loadElf32 } from './elf32.ts';
 import { loadFlat } from './flat.ts';
+import { withMpTable } from './mp-table.ts';
 import { type LoadedModule, loadMultiboot } from './multiboot.ts';
 import { findMultibootHeader } from './multiboot-header.ts';
 import type { Initrd, LoadOptions, ModuleOption, Program } from './program.ts';
@@ -34,18 +35,28 @@ export async function loadProgram(file: string | URL, options: LoadOptions): Pro
       'it is a bzImage',
       'give its command line with append and a RAM disk with initrd',
     );
-    return loadBzImage(bytes, name, options, await readInitrd(options.initrd));
+    return withFirmware(loadBzImage(bytes, name, options, await readInitrd(options.initrd)), options);
   }
   refuseBzImageOptions(name, options);
   const header = isModule ? null : findMultibootHeader(bytes);
-  if (header !== null) return loadMultiboot(bytes, name, header, options, await readModules(options.modules ?? []));
+  if (header !== null) {
+    const modules = await readModules(options.modules ?? []);
+    return withFirmware(loadMultiboot(bytes, name, header, options, modules), options);
+  }
   const noHeader = 'it has no multiboot header in its first 8 KiB';
   refuseMultibootOptions(name, options, noHeader, 'leave out cmdline and modules, or give a multiboot kernel');
   if (isModule) return loadTypeScript(pathToFileURL(path).href, name, options);
   if (isElf(bytes)) return loadElf32(bytes, name, options);
   if (options.at === undefined && isRom(bytes)) return loadRom(bytes, name, options);
-  if (options.at === undefined && isBootSector(bytes)) return loadBootSector(bytes, name, options);
+  if (options.at === undefined && isBootSector(bytes)) {
+    return withFirmware(loadBootSector(bytes, name, options), options);
+  }
   return loadFlat(bytes, name, options);
+}
+
+/** Whoever is started as firmware starts it finds what firmware leaves in its ROM. */
+function withFirmware(program: Program, { memoryStart = 0, memory = 0 }: LoadOptions): Program {
+  return withMpTable(program, memoryStart, memory);
 }
 
 async function readModules(modules: readonly ModuleOption[]): Promise<LoadedModule[]> {

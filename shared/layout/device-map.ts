@@ -8,6 +8,8 @@ import { DEBUG_EXIT_STATE } from './debug-exit-state.ts';
 import { DMA_STATE } from './dma-state.ts';
 import type { RecordLayout } from './fields.ts';
 import { I8042_STATE } from './i8042-state.ts';
+import { IO_APIC_STATE } from './io-apic-state.ts';
+import { LOCAL_APIC_STATE } from './local-apic-state.ts';
 import { PIC_STATE } from './pic-state.ts';
 import { PIT_STATE } from './pit-state.ts';
 import { POST_STATE } from './post-state.ts';
@@ -43,6 +45,8 @@ export const DEVICE_MAP: readonly DeviceRecord[] = [
   { name: 'virtio-block1', layout: VIRTIO_BLOCK1_STATE, offset: 3840 },
   { name: 'virtio-console', layout: VIRTIO_CONSOLE_STATE, offset: 3968 },
   { name: 'virtio-entropy', layout: VIRTIO_ENTROPY_STATE, offset: 4288 },
+  { name: 'local-apic', layout: LOCAL_APIC_STATE, offset: 7168 },
+  { name: 'io-apic', layout: IO_APIC_STATE, offset: 7680 },
 ];
 
 /** Offset of a device's record in the region; asking for a device that is not in the map is our own mistake. */

@@ -14,6 +14,8 @@ import {
 } from '../../kernel-worker/power-management.ts';
 import { Errno } from '../../shared/errno.ts';
 import { DEVICE_MAP } from '../../shared/layout/device-map.ts';
+import { IO_APIC_ADDRESS, pinOfIrq } from '../../shared/layout/io-apic-state.ts';
+import { LOCAL_APIC_ADDRESS } from '../../shared/layout/local-apic-state.ts';
 import type { PmPhase } from '../../shared/pm-phases.ts';
 import type { VirtioName } from '../../shared/virtio-places.ts';
 import { TestBoard } from './test-board.ts';
@@ -23,6 +25,8 @@ import { F_EVENT_IDX, REGISTER, type RegisterName, TestDriver, WRITE } from './v
 type Event =
   | { readonly kind: 'out8' | 'out16' | 'out32'; readonly port: number; readonly value: number }
   | { readonly kind: 'in8' | 'in16' | 'in32'; readonly port: number }
+  | { readonly kind: 'load'; readonly address: number }
+  | { readonly kind: 'store'; readonly address: number; readonly value: number }
   | { readonly kind: 'words'; readonly count: number; readonly write: boolean }
   | { readonly kind: 'pass' | 'late'; readonly ticks: number }
   | { readonly kind: 'receive'; readonly byte: number }
@@ -55,9 +59,11 @@ const PIT_PORTS = [0x40, 0x41, 0x42, 0x43, 0x61];
 const UART_PORTS = [0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff];
 const RTC_PORTS = [0x70, 0x71];
 const DISK_PORTS = [0x1f1, 0x1f2, 0x1f3, 0x1f4, 0x1f5, 0x1f6, 0x1f7, 0x3f6];
+const IMCR_PORTS = [0x22, 0x23];
 const I8042_PORTS = [0x60, 0x64];
 const DMA_PORTS = [0x00, 0x01, 0x08, 0x0a, 0x0b, 0x0d, 0x0f, 0x81, 0x87, 0x8f, 0xc0, 0xc2, 0xd0, 0xd4, 0xda];
 const OTHER_PORTS = [0x80, 0xf4, 0x1234, 0xffff];
+const local = (register: number): number => LOCAL_APIC_ADDRESS + register;
 const COMMANDS = [0x20, 0x30, 0x40, 0xc4, 0xc5, 0xc6, 0xe7, 0xec, 0xef, 0x90, 0x91, 0xe5, 0x00];
 /** OCW2 and OCW3 worth meeting: EOIs, rotations, poll, status, special mask. */
 const COMMAND_WORDS = [0x20, 0x20, 0x60, 0x64, 0xa0, 0xe3, 0xc5, 0x0a, 0x0b, 0x0c, 0x0c, 0x0c, 0x48, 0x68];
@@ -150,6 +156,64 @@ const uartTraffic: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ kind: fc.constant('in8' as const), port: fc.constantFrom(0x3f8, 0x3fa) }),
 );
 
+const localRegister = fc.constantFrom(
+  ...[0x20, 0x80, 0xa0, 0xb0, 0xd0, 0xe0, 0xf0, 0x100, 0x180, 0x200, 0x280, 0x300, 0x310, 0x320, 0x350, 0x370],
+  ...[0x380, 0x390, 0x3e0, 0x400],
+);
+/** Vectors of few classes, delivery modes, masks, triggers, shorthands. */
+const command = fc
+  .tuple(fc.constantFrom(5, 0x31, 0x32, 0x41, 0xf0), fc.nat({ max: 0xff }), fc.nat({ max: 0xfff }))
+  .map(([vector, modes, rest]) => vector | ((modes & rest) << 8) | ((rest & 0xf) << 16));
+
+const apicTraffic: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 2, arbitrary: traffic(IMCR_PORTS) },
+  fc.record({ kind: fc.constant('out8' as const), port: fc.constantFrom(0x22), value: fc.constant(0x70) }),
+  fc.record({ kind: fc.constant('out8' as const), port: fc.constantFrom(0x23), value: fc.constantFrom(0, 1) }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('load' as const), address: localRegister.map(local) }) },
+  fc.record({ kind: fc.constant('store' as const), address: localRegister.map(local), value: fc.integer() }),
+  // Enabled, commands to itself, EOI, a timer of a few microseconds.
+  fc.record({ kind: fc.constant('store' as const), address: fc.constant(local(0xf0)), value: fc.constant(0x1ff) }),
+  fc.record({
+    kind: fc.constant('store' as const),
+    address: fc.constantFrom(0x300, 0x320, 0x350, 0x370).map(local),
+    value: command,
+  }),
+  fc.record({ kind: fc.constant('store' as const), address: fc.constant(local(0xb0)), value: fc.constant(0) }),
+  fc.record({
+    kind: fc.constant('store' as const),
+    address: fc.constantFrom(0x380, 0x3e0).map(local),
+    value: fc.nat({ max: 1000 }),
+  }),
+  fc.record({ kind: fc.constant('pass' as const), ticks: fc.nat({ max: 20_000 }) }),
+  // Redirection entries.
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('store' as const),
+      address: fc.constant(IO_APIC_ADDRESS),
+      value: fc.nat({ max: 0x3f }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('store' as const),
+      address: fc.constant(IO_APIC_ADDRESS + 0x10),
+      value: command,
+    }),
+  },
+  fc.record({ kind: fc.constant('load' as const), address: fc.constant(IO_APIC_ADDRESS + 0x10) }),
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('line' as const),
+      irq: fc.constantFrom(3, 5, 9, 11),
+      level: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.constant({ kind: 'acknowledge' as const }) },
+);
+
 const i8042Traffic: fc.Arbitrary<Event> = fc.oneof(
   traffic(I8042_PORTS),
   fc.record({
@@ -216,6 +280,7 @@ const otherTraffic: fc.Arbitrary<Event> = fc.oneof(
 
 const TRAFFIC: Record<string, fc.Arbitrary<Event>> = {
   pic: picTraffic,
+  'local-apic and io-apic': apicTraffic,
   pit: pitTraffic,
   uart0: uartTraffic,
   rtc: traffic(RTC_PORTS),
@@ -226,6 +291,7 @@ const TRAFFIC: Record<string, fc.Arbitrary<Event>> = {
   'bus, post and debug-exit': otherTraffic,
   'all devices': fc.oneof(
     picTraffic,
+    apicTraffic,
     pitTraffic,
     uartTraffic,
     traffic(RTC_PORTS),
@@ -250,6 +316,10 @@ function happen(board: TestBoard, event: Event): unknown {
       return board.bus.read16(event.port);
     case 'in32':
       return board.bus.read32(event.port);
+    case 'load':
+      return board.bus.readMemory(event.address, 4);
+    case 'store':
+      return board.bus.writeMemory(event.address, 4, event.value);
     case 'words': {
       const words: number[] = [];
       for (let index = 0; index < event.count; index++) {
@@ -272,7 +342,8 @@ function happen(board: TestBoard, event: Event): unknown {
       return board.uart.wireRoom;
     case 'line':
       board.pic.setLine(event.irq, event.level);
-      return board.pic.intr();
+      board.ioApic.setLine(pinOfIrq(event.irq), event.level);
+      return board.localApic.intr();
     case 'disk command':
       board.out8(0x1f6, 0xe0);
       for (const [port, value] of [
@@ -299,7 +370,7 @@ function happen(board: TestBoard, event: Event): unknown {
       board.virtioConsole.send(event.bytes.slice(0, board.virtioConsole.wireRoom));
       return board.virtioConsole.takesInput;
     case 'acknowledge':
-      return board.pic.intr() ? board.pic.acknowledge() : null;
+      return board.localApic.intr() ? board.localApic.acknowledge() : null;
     case 'host fails':
       if (board.store) board.store.failWith = event.errno;
       return null;
@@ -402,9 +473,8 @@ function downAndUp(board: TestBoard, refusedCall: number): PmPhase[] {
 /** All the way down, as a system that is parked. */
 function goDown(board: TestBoard): void {
   const hooks: PmHooks = { call: (_phase, _device, callback) => callback(), ignored() {} };
-  const { suspended } = suspendStart(board.devices, hooks);
-  suspendEnd(suspended, hooks);
-  syscoreSuspend(board.devices, hooks);
+  const { suspended, failure } = suspendStart(board.devices, hooks);
+  expect([failure, suspendEnd(suspended, hooks), syscoreSuspend(board.devices, hooks)]).toEqual([null, null, null]);
 }
 
 describe('down and up at one tick', () => {
@@ -512,7 +582,18 @@ describe('down and up at one tick', () => {
     board.out8(0x3f9, 0x0f);
     const before = board.snapshot();
     goDown(board);
-    for (const name of ['pic', 'pit', 'uart0', 'rtc', 'i8042', 'ide0', 'ide1', 'virtio-block0'])
+    for (const name of [
+      'pic',
+      'pit',
+      'local-apic',
+      'io-apic',
+      'uart0',
+      'rtc',
+      'i8042',
+      'ide0',
+      'ide1',
+      'virtio-block0',
+    ])
       expect(changed(board, before)).toContain(name);
   });
 
@@ -522,8 +603,7 @@ describe('down and up at one tick', () => {
         const board = start();
         for (const each of events) happen(board, each);
         if (board.store) board.store.failWith = Errno.OK;
-        const hooks: PmHooks = { call: (_phase, _device, callback) => callback(), ignored() {} };
-        expect(suspendStart(board.devices, hooks).failure).toBeNull();
+        goDown(board);
         expect(board.devices.map((device) => device.busyReason()).filter((reason) => reason !== null)).toEqual([]);
       }),
       OPTIONS,

@@ -9,6 +9,8 @@ import { Disk } from '../../kernel-worker/devices/disk.ts';
 import { Dma } from '../../kernel-worker/devices/dma.ts';
 import { KeyboardController } from '../../kernel-worker/devices/i8042.ts';
 import { Ide } from '../../kernel-worker/devices/ide.ts';
+import { IoApic } from '../../kernel-worker/devices/io-apic.ts';
+import { LocalApic } from '../../kernel-worker/devices/local-apic.ts';
 import { Pic } from '../../kernel-worker/devices/pic.ts';
 import { Pit } from '../../kernel-worker/devices/pit.ts';
 import { Platform } from '../../kernel-worker/devices/platform.ts';
@@ -24,6 +26,7 @@ import { VirtioEntropy } from '../../kernel-worker/devices/virtio/virtio-entropy
 import type { VirtioFunction } from '../../kernel-worker/devices/virtio/virtio-function.ts';
 import { Errno } from '../../shared/errno.ts';
 import { deviceOffset } from '../../shared/layout/device-map.ts';
+import { pinOfIrq } from '../../shared/layout/io-apic-state.ts';
 import { DEVICE_RECORD_BYTES } from '../../shared/machine-memory.ts';
 import { VIRTIO_PLACES, type VirtioName } from '../../shared/virtio-places.ts';
 
@@ -118,6 +121,8 @@ export class TestBoard {
   readonly store: MemoryStore | null;
   readonly bus: Bus;
   readonly pic: Pic;
+  readonly localApic: LocalApic;
+  readonly ioApic: IoApic;
   readonly pit: Pit;
   readonly rtc: Rtc;
   readonly uart: Uart;
@@ -151,9 +156,18 @@ export class TestBoard {
     this.secondStore = secondStore;
     const clock = { nowTick: () => this.tick };
     const part = (name: string) => ({ view: this.view, base: deviceOffset(name), clock });
-    const irq = (line: number) => (level: boolean) => this.pic.setLine(line, level);
+    const irq = (line: number) => (level: boolean) => {
+      this.pic.setLine(line, level);
+      this.ioApic.setLine(pinOfIrq(line), level);
+    };
     this.bus = new Bus(part('bus'));
     this.pic = new Pic(part('pic'));
+    this.localApic = new LocalApic({
+      ...part('local-apic'),
+      pic: this.pic,
+      endOfInterrupt: (vector) => this.ioApic.endOfInterrupt(vector),
+    });
+    this.ioApic = new IoApic({ ...part('io-apic'), send: (...message) => this.localApic.receive(...message) });
     this.pit = new Pit({ ...part('pit'), irq: irq(0) });
     this.rtc = new Rtc({
       ...part('rtc'),
@@ -194,6 +208,8 @@ export class TestBoard {
     this.devices = [
       new Platform(),
       this.pic,
+      this.localApic,
+      this.ioApic,
       this.pit,
       this.rtc,
       this.uart,
@@ -207,8 +223,8 @@ export class TestBoard {
       this.post,
       this.debugExit,
     ];
-    const { pic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit } = this;
-    for (const device of [pic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit])
+    const { pic, localApic, ioApic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit } = this;
+    for (const device of [pic, localApic, ioApic, pit, rtc, uart, system, i8042, dma, ide, secondIde, post, debugExit])
       device.attach(this.bus);
     for (const device of Object.values(this.virtio)) device.attach(this.bus);
     for (const device of this.devices) device.reset();

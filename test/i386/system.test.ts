@@ -276,8 +276,8 @@ describe('MSRs and the time-stamp counter', () => {
     return bare.run('wrmsr');
   };
 
-  test('SYSENTER registers, APIC base and MISC_ENABLE are storage', () => {
-    for (const msr of [0x174, 0x175, 0x176, 0x1b, 0x1a0]) {
+  test('SYSENTER registers and MISC_ENABLE are storage', () => {
+    for (const msr of [0x174, 0x175, 0x176, 0x1a0]) {
       expect(write(msr, msr + 7)).toBe('');
       expect(read(msr)).toEqual([msr + 7, 0]);
     }
@@ -288,6 +288,21 @@ describe('MSRs and the time-stamp counter', () => {
     expect(read(0xc0000080)).toEqual([0x800, 0]);
     expect(write(0xc0000080, 0x100)).toBe('#13(0)');
     expect(write(0xc0000080, 0x800, 1)).toBe('#13(0)');
+  });
+
+  test('IA32_APIC_BASE switches the local APIC, and its feature bit, on and off; it cannot be moved', () => {
+    const hasApic = (): boolean => {
+      r.set([1], EAX);
+      bare.run('cpuid');
+      return (r[EDX] & 0x200) !== 0;
+    };
+    expect([read(0x1b), hasApic()]).toEqual([[0xfee00900 | 0, 0], true]);
+    expect(write(0x1b, 0xfee00100)).toBe('');
+    expect([read(0x1b), hasApic()]).toEqual([[0xfee00100 | 0, 0], false]);
+    expect(write(0x1b, 0xfee00800)).toBe('');
+    expect([read(0x1b), hasApic()]).toEqual([[0xfee00900 | 0, 0], true]);
+    expect(write(0x1b, 0xfed00900)).toBe('#13(0)');
+    expect(write(0x1b, 0xfee00900, 1)).toBe('#13(0)');
   });
 
   test.each([0xfe, 0x200, 0x2ff, 0x179, 0xc0000081])('MSR %d is not there', (msr) => {
@@ -344,7 +359,7 @@ describe('CPUID', () => {
     const [max, ...name] = ask(0);
     expect(max).toBe(0x16);
     expect(text(name[2], name[1], name[0])).toBe('GenuineIntel');
-    expect(ask(1)).toEqual([0x634, 0, 0x0100a97d, 0]);
+    expect(ask(1)).toEqual([0x634, 0, 0x0100ab7d, 0]);
     expect(ask(0x80000000)[0] >>> 0).toBe(0x80000008);
     expect(ask(0x80000001)[2]).toBe(0x100000);
     expect(ask(0x80000008)[0]).toBe(0x2020);

@@ -382,7 +382,7 @@ export class Cpu {
     this.r[EFLAGS] = after;
     if (((after ^ before) & (VM | AC)) !== 0) this.updateMode();
     const traps = (after & TF) !== 0 || ((after & RF) !== 0 && this.breakpoints.onInstructions);
-    const interrupts = (after & ~before & IF) !== 0 && this.board.pic.intr();
+    const interrupts = (after & ~before & IF) !== 0 && this.board.localApic.intr();
     if (traps || interrupts) this.leaveRun();
     else this.leaveBlock();
   }

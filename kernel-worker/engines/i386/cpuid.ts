@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// CPUID (SDM vol. 2A): a Pentium II Xeon or Celeron without MMX, local APIC, MTRRs, machine checks and virtual-8086 extensions, and
+// CPUID (SDM vol. 2A): a Pentium II Xeon or Celeron without MMX, MTRRs, machine checks and virtual-8086 extensions, and
 // with execute-disable. What is claimed here is what the engine does; control-registers.ts reserves the rest of CR4.
 //
 // Newer than all that, because it is true and because kernels look for it: the time-stamp counter never stops, has one rate, and this
 // is how fast. A kernel that is not told measures it against the 8254 with interrupts on and off, and comes to distrust it.
+import { CRYSTAL_HZ, FEATURE_APIC, FEATURES, SIGNATURE } from '../../../shared/processor.ts';
 import type { Cpu } from './cpu.ts';
 import type { Helper } from './operands.ts';
 
@@ -13,20 +14,6 @@ const ECX = 1;
 const EDX = 2;
 const EBX = 3;
 
-/** Family 6, model 3, stepping 4. */
-const SIGNATURE = 0x634;
-const FPU = 1 << 0;
-const DE = 1 << 2;
-const PSE = 1 << 3;
-const TSC = 1 << 4;
-const MSR = 1 << 5;
-const PAE = 1 << 6;
-const CX8 = 1 << 8;
-const SEP = 1 << 11;
-const PGE = 1 << 13;
-const CMOV = 1 << 15;
-const FXSR = 1 << 24;
-const FEATURES = FPU | DE | PSE | TSC | MSR | PAE | CX8 | SEP | PGE | CMOV | FXSR;
 const NX = 1 << 20;
 
 /** The four letters of a register, first letter lowest. */
@@ -45,8 +32,7 @@ const SECOND_LEVEL = (512 << 16) | (4 << 12) | 32;
 const TSC_ADJUST = 1 << 1;
 /** EDX of leaf 0x80000007. */
 const INVARIANT_TSC = 1 << 8;
-/** The crystal, and how many counts of the time-stamp counter a cycle of it is: a count is a tick of a nanosecond. */
-const CRYSTAL_HZ = 100_000_000;
+/** Counts of the time-stamp counter in a cycle of the crystal: a count is a tick of a nanosecond. */
 const TSC_PER_CRYSTAL = 10;
 const BRAND = 'kjump virtual i686 CPU'.padEnd(48, '\0');
 
@@ -72,7 +58,7 @@ function brandLeaf(part: number): Leaf {
 /** Leaves up to the highest that are not here are all zeros. */
 const LEAVES: Readonly<Record<number, Leaf>> = {
   0: [MAX_LEAF, GENU, NTEL, INEI],
-  1: [SIGNATURE, 0, 0, FEATURES],
+  1: [SIGNATURE, 0, 0, FEATURES | FEATURE_APIC],
   2: [CACHES_EAX, 0, 0, CACHES_EDX],
   7: [0, TSC_ADJUST, 0, 0],
   21: [1, TSC_PER_CRYSTAL, CRYSTAL_HZ, 0],
@@ -96,7 +82,7 @@ function cpuid(cpu: Cpu): void {
   r[EAX] = eax;
   r[EBX] = ebx;
   r[ECX] = ecx;
-  r[EDX] = edx;
+  r[EDX] = leaf === 1 && !cpu.board.localApic.isThere ? edx & ~FEATURE_APIC : edx;
 }
 
 export const CPUID_HELPERS = { cpuid } as const satisfies Record<string, Helper>;

@@ -83,8 +83,8 @@ export class I386Engine implements Engine {
       if (r[PENDING_DEBUG] !== 0) {
         this.debugTrap();
         left -= this.afterEvent();
-      } else if (r[INTERRUPT_SHADOW] === 0 && (r[EFLAGS] & IF) !== 0 && board.pic.intr()) {
-        this.interrupt(board.pic.acknowledge());
+      } else if (r[INTERRUPT_SHADOW] === 0 && (r[EFLAGS] & IF) !== 0 && board.localApic.intr()) {
+        this.interrupt(board.localApic.acknowledge());
         left -= this.afterEvent();
       } else if (r[HALTED] !== 0) {
         // Only an interrupt ends HLT: there is nothing here that makes an NMI, SMI or INIT.

@@ -16,7 +16,6 @@ const SYSENTER_EIP = 66;
 const EFER = 67;
 /** Word index of the offset, a float64. */
 const TSC_OFFSET = 68;
-const APIC_BASE = 70;
 const MISC_ENABLE = 71;
 const CR4_TSD = 4;
 const EFER_NXE = 0x800;
@@ -37,8 +36,6 @@ const MSR_EFER = 0xc0000080;
 /** Word index of a register that is plain storage of 32 bits; −1 for others. */
 function storageOf(msr: number): number {
   switch (msr) {
-    case MSR_APIC_BASE:
-      return APIC_BASE;
     case MSR_SYSENTER_CS:
       return SYSENTER_CS;
     case MSR_SYSENTER_ESP:
@@ -88,7 +85,10 @@ function rdmsr(cpu: Cpu): void {
   const storage = storageOf(msr);
   if (msr === MSR_TSC) readTsc(cpu);
   else if (msr === MSR_TSC_ADJUST) writeWide(cpu, cpu.view.getFloat64(tscOffsetAt(cpu), true));
-  else if (storage >= 0 || readsAsZero(msr)) {
+  else if (msr === MSR_APIC_BASE) {
+    r[EAX] = cpu.board.localApic.apicBase;
+    r[EDX] = 0;
+  } else if (storage >= 0 || readsAsZero(msr)) {
     r[EAX] = storage < 0 ? 0 : r[storage];
     r[EDX] = 0;
   } else cpu.raise(GENERAL_PROTECTION, 0);
@@ -105,6 +105,9 @@ function wrmsr(cpu: Cpu): void {
     cpu.view.setFloat64(tscOffsetAt(cpu), (value >>> 0) - ticks(cpu), true);
   } else if (msr === MSR_TSC_ADJUST) {
     cpu.view.setFloat64(tscOffsetAt(cpu), r[EDX] * TWO_32 + (value >>> 0), true);
+  } else if (msr === MSR_APIC_BASE) {
+    if (!cpu.board.localApic.setApicBase(value, r[EDX])) cpu.raise(GENERAL_PROTECTION, 0);
+    cpu.leaveRun();
   } else if (msr === MSR_EFER) {
     if ((value & ~EFER_NXE) !== 0 || r[EDX] !== 0) cpu.raise(GENERAL_PROTECTION, 0);
     else {

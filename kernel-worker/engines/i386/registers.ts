@@ -47,7 +47,6 @@ export const SYSENTER_CS = 64;
 export const SYSENTER_ESP = 65;
 export const SYSENTER_EIP = 66;
 export const EFER = 67;
-export const APIC_BASE = 70;
 export const MISC_ENABLE = 71;
 export const PENDING_DEBUG = 72;
 export const PAGING_OFF_PAGE = 73;
