@@ -207,7 +207,7 @@ const apicTraffic: fc.Arbitrary<Event> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('line' as const),
-      irq: fc.constantFrom(3, 5, 9, 11),
+      irq: fc.constantFrom(3, 6, 7, 13),
       level: fc.boolean(),
     }),
   },
