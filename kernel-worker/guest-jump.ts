@@ -43,7 +43,8 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): Dea
   const isHere = (s: KernelSlot): boolean => areTogether(slots, me, s);
   const parked =
     slots.find((s) => isThere(s) && isHere(s)) ?? slots.find((s) => isThere(s) && s.get('selfParked') === 0);
-  const plain = word === 0;
+  // Who comes back stands where it stood before: it is nobody's heir.
+  const plain = word === 0 && parked === undefined;
   const broken = parked?.get('selfParked') === 1 ? brokenContract(board) : [];
   if (parked !== undefined && broken.length > 0) {
     return { code: StopCode.badReturn, text: `it came back to ${parked.name} with ${broken.join(', ')}` };
@@ -62,7 +63,7 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): Dea
   // The heir of a plain kexec stands where its loader stood.
   if (plain) target.set('broughtBy', me.get('broughtBy'));
   if (returns) keepRegisters(board, me);
-  else if (!plain) {
+  else if (word !== 0) {
     me.set('selfParked', 1);
     me.set('reentry', word);
   }
@@ -72,18 +73,23 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): Dea
     pagesMoved = enterContext(board, me, parked, returns ? null : word);
   else target.set('liveArrival', 1);
   passTheCpu(board, me, target, {
-    leaves: returns || plain ? KernelState.OFF : KernelState.PARKED,
+    leaves: returns || word === 0 ? KernelState.OFF : KernelState.PARKED,
     pagesMoved,
     plain,
   });
   return null;
 }
 
-/** A function in physical mode ends with `ret`: it pops the caller's re-entry, and ESP points behind the caller's swap page. */
-function isReturn(board: Board, me: KernelSlot, caller: KernelSlot): boolean {
+/**
+ * A function in physical mode ends with `ret`: it pops the caller's re-entry, and the word at ESP, behind the caller's swap page, is
+ * nobody's (reference §10 case 46).
+ */
+function isReturn({ cpu, memory }: Board, me: KernelSlot, caller: KernelSlot): boolean {
+  const reentry = caller.address('reentry');
+  if (caller.get('selfParked') !== 0) return memory.read32(cpu.esp - 4) >>> 0 === reentry;
   if (me.get('caller') !== caller.index) return false;
-  const pages = contextAt(board.memory, caller.address('reentry'));
-  return pages !== null && board.cpu.esp >>> 0 === pages.swapPage + PAGE_SIZE;
+  const pages = contextAt(memory, reentry);
+  return pages !== null && cpu.esp >>> 0 === pages.swapPage + PAGE_SIZE;
 }
 
 function keepRegisters({ cpu }: Board, me: KernelSlot): void {

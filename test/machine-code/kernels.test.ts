@@ -54,6 +54,7 @@ describe.each(['kernel-a', 'kernel-a-pae'])('%s', (file) => {
     const behind = await a.read(control[6] + 4096, 4);
     expect((await readStatus(a, 'a')).imageStart).toBe(new DataView(behind.buffer).getUint32(0, true));
     expect(story.ends).toMatchObject([{ kernel: 'A', state: 'OFF', exitStatus: ALL_WELL }]);
+    expect(story.machine.find('A1').state).toBe('OFF');
   });
 
   test('case 44: its jump returns 0, the image stays loaded, and the next jump needs no other', async () => {
