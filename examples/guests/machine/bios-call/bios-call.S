@@ -7,10 +7,14 @@
 #include "../payload.h"
 #include "bios-call.h"
 
-#define SEL_CODE32      0x08
-#define SEL_DATA32      0x10
-#define SEL_CODE16      0x18
-#define SEL_DATA16      0x20
+/* Behind those that the caller may have. */
+#define CALLER_LIMIT    0x100
+#define SEL_CODE32      0x100
+#define SEL_CODE16      0x108
+#define SEL_DATA16      0x110
+
+#define FLAT_CODE       0x00cf9b00      /* the upper half of a descriptor */
+#define FLAT_DATA       0x00cf9300
 
 #define PIC1_MASK       0x21
 #define PIC2_MASK       0xa1
@@ -23,8 +27,24 @@
         .org    BIOS_CALL_BLOCK, 0
 block:  .skip   BLOCK_BYTES, 0
 
+        /* Notes a selector of the caller, and gives it a flat segment in our GDT. */
+        .macro  KEEP segment upper
+        mov     %\segment, %eax
+        mov     %eax, caller_\segment
+        mov     $\upper, %edx
+        call    make_flat
+        .endm
+
 call_bios:
         mov     %esp, caller_esp
+        /* The caller's GDT may be out of reach, at a virtual address. It goes on with the selectors that we leave behind: Linux never
+         * loads CS again, and its next IRET would not know another one. */
+        KEEP    cs FLAT_CODE
+        KEEP    ss FLAT_DATA
+        KEEP    ds FLAT_DATA
+        KEEP    es FLAT_DATA
+        KEEP    fs FLAT_DATA
+        KEEP    gs FLAT_DATA
 
         /* The BIOS may open interrupts. The caller's lines must not come in: they are numbered for its IDT, not for ours. */
         in      $PIC1_MASK, %al
@@ -99,13 +119,16 @@ interrupt_number:
 
         .code32
 protected32:
-        mov     $SEL_DATA32, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %fs
-        mov     %eax, %gs
-        mov     %eax, %ss
+        mov     caller_es, %es
+        mov     caller_fs, %fs
+        mov     caller_gs, %gs
+        mov     caller_ss, %ss
         mov     caller_esp, %esp
+        mov     caller_ds, %ds
+        pushl   caller_cs
+        pushl   $callers_segments
+        lret
+callers_segments:
         cld
 
         mov     masks, %al
@@ -115,10 +138,21 @@ protected32:
 
         LEAVE   block, BLOCK_BYTES, call_bios
 
+/* EAX: a selector below CALLER_LIMIT. A null one stays null. */
+make_flat:
+        mov     %eax, %ecx
+        and     $0xf8, %ecx
+        jz      1f
+        and     $3, %eax
+        shl     $13, %eax                       /* whoever may use the selector may use the segment: RPL, DPL */
+        or      %edx, %eax
+        movl    $0xffff, gdt(%ecx)
+        mov     %eax, gdt + 4(%ecx)
+1:      ret
+
         .balign 8
-gdt:    .quad   0
-        .quad   0x00cf9b000000ffff              /* flat, 32 bits */
-        .quad   0x00cf93000000ffff
+gdt:    .skip   CALLER_LIMIT, 0
+        .long   0x0000ffff, FLAT_CODE
         .quad   0x00009b000000ffff              /* 64 KiB, 16 bits */
         .quad   0x000093000000ffff
 gdt_end:
@@ -130,8 +164,10 @@ gdt_pointer:
 real_mode_idt:
         .word   0x3ff
         .long   0
-caller_esp:
+        .irp    register, esp, cs, ss, ds, es, fs, gs
+caller_\register:
         .long   0
+        .endr
 masks:  .word   0
 
         .org    0xe00, 0
