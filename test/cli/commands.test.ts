@@ -101,6 +101,7 @@ describe('kjump boot, machine code', { timeout: 60_000 }, () => {
       ...modules,
     ]);
     expect(stdout).toContain('kernel A at 00100000, 15360 KiB of 16384: mode=jump rounds=2');
+    expect(stdout).toMatch(/\nkernel A has the generation id [0-9a-f]{32}\r?\n/);
     expect(stdout).toContain('mode=answer pause=1 kexec_jump_back_entry=0x');
     expect(stdout).toMatch(/A: exit 0 after \d+ ticks, .* 2 jumps\r?\n$/);
     expect(stderr).toContain('kernel-a powered off with status 1');

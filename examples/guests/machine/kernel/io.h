@@ -13,6 +13,12 @@ static inline u8 inb(u16 port) {
   return value;
 }
 
+static inline u32 inl(u16 port) {
+  u32 value;
+  __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+  return value;
+}
+
 static inline void irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
 /* STI holds interrupts back for one more instruction: none is lost between looking and sleeping. */
 static inline void irq_wait(void) { __asm__ volatile("sti; hlt; cli" ::: "memory"); }

@@ -30,6 +30,18 @@ static void read_boot_facts(const struct multiboot_info *info) {
   }
 }
 
+/* Which system this is, as kjump tells it (kernel-worker/devices/identity-ports.ts); another PC has nothing there. */
+#define IDENTITY_PORT 0x5E0
+#define IDENTITY_MAGIC 0x504D4A4Bu
+#define GENERATION_ID (IDENTITY_PORT + 16)
+
+static void print_identity(void) {
+  if (inl(IDENTITY_PORT) != IDENTITY_MAGIC) return;
+  print("kernel %s has the generation id ", status.name);
+  for (u16 at = 0; at < 16; at += 4) print("%x", __builtin_bswap32(inl(GENERATION_ID + at)));
+  print("\n");
+}
+
 void kernel_main(u32 magic, u32 info) {
   uart_init();
   if (magic != MULTIBOOT_LOADER_MAGIC) panic("loaded by something that is not Multiboot: EAX=%x", magic);
@@ -40,6 +52,7 @@ void kernel_main(u32 magic, u32 info) {
   interrupts_init();
   print("kernel %s at %x, %u KiB of %u: %s\n", status.name, (u32)KERNEL_PHYS, frames_total() * 4, boot.ram_end / 1024,
         boot.cmdline);
+  print_identity();
   tasks_init();
   idle();
 }
