@@ -98,7 +98,11 @@ export class Board extends MachineViews {
       ioApic.setLine(pinOfIrq(line), level);
     };
     const pit = new Pit({ ...part('pit'), irq: irq(0) });
-    this.uart = new Uart({ ...part('uart0'), irq: irq(4), transmit: (byte) => this.transmit(byte) });
+    const uartTransmit = (byte: number) => {
+      this.virtioConsole.spokeLast = false;
+      this.transmit(byte);
+    };
+    this.uart = new Uart({ ...part('uart0'), irq: irq(4), transmit: uartTransmit });
     const memoryBytes = machine.geometry.ramPages * PAGE_SIZE;
     const outsideSeconds = () => this.clock.outsideSeconds;
     const unixSeconds = options.rtcSeconds;
@@ -188,7 +192,7 @@ export class Board extends MachineViews {
   private takeInput(): number {
     const { input } = this;
     const now = this.clock.nowTick();
-    const line = this.virtioConsole.takesInput ? this.virtioConsole : this.uart;
+    const line = this.virtioConsole.spokeLast ? this.virtioConsole : this.uart;
     const heedsRTS = this.slots[this.slotIndex].get('heedsRTS') === 1;
     if (line === this.uart && heedsRTS && !isReceiving(this.machine)) return Number.POSITIVE_INFINITY;
     while (line.wireRoom >= INPUT_ENTRY_MAX && input.nextTick() <= now) {

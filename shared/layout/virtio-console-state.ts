@@ -13,7 +13,7 @@ export const VIRTIO_CONSOLE = {
   WIRE: OWN,
   WIRE_HEAD: OWN + VIRTIO_CONSOLE_WIRE_BYTES,
   WIRE_COUNT: OWN + VIRTIO_CONSOLE_WIRE_BYTES + 1,
-  TRANSMITTED: OWN + VIRTIO_CONSOLE_WIRE_BYTES + 2,
+  SPOKE_LAST: OWN + VIRTIO_CONSOLE_WIRE_BYTES + 2,
 } as const;
 
 export const VIRTIO_CONSOLE_STATE = recordLayout('virtio-console', 320, [
@@ -21,5 +21,5 @@ export const VIRTIO_CONSOLE_STATE = recordLayout('virtio-console', 320, [
   field('wire', VIRTIO_CONSOLE.WIRE, 'u8', 'bytes sent to the console and not received yet', VIRTIO_CONSOLE_WIRE_BYTES),
   field('wireHead', VIRTIO_CONSOLE.WIRE_HEAD, 'u8', 'index of the next byte to arrive'),
   field('wireCount', VIRTIO_CONSOLE.WIRE_COUNT, 'u8', 'bytes on the wire'),
-  field('transmitted', VIRTIO_CONSOLE.TRANSMITTED, 'u8', '1: the driver has transmitted since its reset of the device'),
+  field('spokeLast', VIRTIO_CONSOLE.SPOKE_LAST, 'u8', '1: transmitted to since the serial port was'),
 ]);

@@ -368,7 +368,7 @@ function happen(board: TestBoard, event: Event): unknown {
       return giveChain(driverOf(board, event.device), event.device, event.queue, event.chain);
     case 'type':
       board.virtioConsole.send(event.bytes.slice(0, board.virtioConsole.wireRoom));
-      return board.virtioConsole.takesInput;
+      return board.virtioConsole.spokeLast;
     case 'acknowledge':
       return board.localApic.intr() ? board.localApic.acknowledge() : null;
     case 'host fails':

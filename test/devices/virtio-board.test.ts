@@ -50,7 +50,7 @@ test('what it transmits is written to the console of the kernel that has the mac
   expect(new TextDecoder().decode(ring.read(ring.unread))).toBe('hello\nand more');
 });
 
-test('what is typed goes to the serial port until it has transmitted something, and to it from then on', () => {
+test('what is typed goes to the one that was written to last, and first of all to the serial port', () => {
   type('a');
   pass(CHARACTER);
   expect([pc.board.bus.read8(RBR), received()]).toEqual([0x61, []]);
@@ -61,6 +61,10 @@ test('what is typed goes to the serial port until it has transmitted something, 
   expect(received()).toEqual(['root\n']);
   pass(CHARACTER);
   expect(pc.board.bus.read8(RBR + 5) & 1).toBe(0);
+  pc.board.bus.write8(RBR, 0x24);
+  type('b');
+  pass(CHARACTER);
+  expect([pc.board.bus.read8(RBR), received()]).toEqual([0x62, ['root\n']]);
 });
 
 test('more than its wire holds waits for the driver to take it, and comes in order', () => {

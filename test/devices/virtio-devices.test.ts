@@ -256,13 +256,13 @@ describe('the console', () => {
     expect([sent(), driver.used(1), driver.read('interruptStatus')]).toEqual([`hello ${'x'.repeat(600)}`, [[0, 0]], 1]);
   });
 
-  test('takes what is typed once its driver has transmitted, until that resets it', () => {
-    expect(board.virtioConsole.takesInput).toBe(false);
+  test('has spoken last once its driver has transmitted, until that resets it', () => {
+    expect(board.virtioConsole.spokeLast).toBe(false);
     transmit('login:');
-    expect(board.virtioConsole.takesInput).toBe(true);
+    expect(board.virtioConsole.spokeLast).toBe(true);
     type('lost');
     driver.start({ queues: 2 });
-    expect([board.virtioConsole.takesInput, board.virtioConsole.wireRoom]).toEqual([false, 160]);
+    expect([board.virtioConsole.spokeLast, board.virtioConsole.wireRoom]).toEqual([false, 160]);
     ask(10);
     board.pass(TICKS);
     expect(driver.used(0)).toEqual([]);

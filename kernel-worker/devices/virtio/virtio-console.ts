@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The console (VIRTIO 1.2 §5.3), one port without a size. What the driver transmits is written to the console of its kernel, like what
-// it sends to the serial port. What is typed there comes to this device from when on its driver has transmitted something, which is
-// how a system shows that it uses it; until then, and again behind a reset, it goes to the serial port.
+// it sends to the serial port. What is typed there belongs to the one of the two that was written to last: who types answers what he
+// reads. Before anything was written, and behind a reset by the driver, that is the serial port.
 import { Errno } from '../../../shared/errno.ts';
 import { VIRTIO_CONSOLE, VIRTIO_CONSOLE_WIRE_BYTES } from '../../../shared/layout/virtio-console-state.ts';
 import { Wire } from '../wire.ts';
@@ -56,12 +56,16 @@ export class VirtioConsole implements VirtioFunction {
   /** What was typed was typed to the driver that was there. */
   driverReset(): void {
     this.wire.clear();
-    this.setTransmitted(0);
+    this.spokeLast = false;
   }
 
   /** What is typed belongs here, and not to the serial port. */
-  get takesInput(): boolean {
-    return this.view.getUint8(this.base + VIRTIO_CONSOLE.TRANSMITTED) !== 0;
+  get spokeLast(): boolean {
+    return this.view.getUint8(this.base + VIRTIO_CONSOLE.SPOKE_LAST) !== 0;
+  }
+
+  set spokeLast(spokeLast: boolean) {
+    this.view.setUint8(this.base + VIRTIO_CONSOLE.SPOKE_LAST, spokeLast ? 1 : 0);
   }
 
   /** Bytes that `send` would take now. */
@@ -101,7 +105,7 @@ export class VirtioConsole implements VirtioFunction {
   private transmitAll(queue: Virtqueue): void {
     while (queue.next()) {
       const { readable } = queue;
-      this.setTransmitted(1);
+      this.spokeLast = true;
       for (let done = 0; done < readable.length; done += CHUNK_BYTES) {
         const chunk = this.chunk.subarray(0, Math.min(CHUNK_BYTES, readable.length - done));
         readable.read(done, chunk);
@@ -109,9 +113,5 @@ export class VirtioConsole implements VirtioFunction {
       }
       queue.giveBack(0);
     }
-  }
-
-  private setTransmitted(transmitted: number): void {
-    this.view.setUint8(this.base + VIRTIO_CONSOLE.TRANSMITTED, transmitted);
   }
 }
