@@ -67,6 +67,16 @@ describe('self-modifying code', () => {
     expect([pc.r[EAX] & 0xff, pc.r[ECX]]).toEqual([0x41, 2]);
   });
 
+  test('a page that is copied over the page of the code, frame and all, goes on behind the copy', () => {
+    // mov esi, 3000; mov edi, CODE; mov ecx, 400; rep movsd; inc eax, and inc ebx in the copy
+    const copy = [0xbe, ...dword(0x3000), 0xbf, ...dword(CODE), 0xb9, ...dword(0x400), 0xf3, 0xa5, 0x40, 0xeb, 0xfe];
+    const pc = boot(copy);
+    pc.write(0x3000, copy.with(-3, 0x43));
+    pc.run(6);
+    expect(pc.board.memory.frameOf(CODE >>> 12)).toBe(pc.board.memory.frameOf(3));
+    expect([pc.r[EAX], pc.r[3]]).toEqual([0, 1]);
+  });
+
   test('a store by anybody else between two runs is seen', () => {
     const pc = boot([0x40, 0xeb, 0xfd]);
     pc.run(10);
@@ -117,6 +127,28 @@ describe('code that stays', () => {
     pc.run(3 * rounds);
     expect(pc.parts.memory.read32(CODE + 0x800)).toBe(rounds);
     expect(pc.engine.cache.decoded).toBeLessThan(10);
+  });
+
+  test('is decoded once although pages with other code change places around it', () => {
+    // L: call 2000; mov esi, edx; mov edi, 2000; mov ecx, 400; rep movsd; xor edx, 7000; dec ebx; jnz L
+    const call = [
+      0xe8,
+      ...dword(0x2000 - CODE - 5),
+      0x89,
+      0xd6,
+      0xbf,
+      ...dword(0x2000),
+      0xb9,
+      ...dword(0x400),
+      0xf3,
+      0xa5,
+    ];
+    const pc = boot([...call, 0x81, 0xf2, ...dword(0x7000), 0x4b, 0x75, 0xe4, 0xeb, 0xfe]);
+    for (const page of [0x2000, 0x3000, 0x4000]) pc.write(page, [0x40, 0xc3]);
+    [pc.r[2], pc.r[3]] = [0x3000, rounds];
+    pc.run(10 * rounds);
+    expect(pc.r[EAX]).toBe(rounds);
+    expect(pc.engine.cache.decoded).toBeLessThan(30);
   });
 
   test('is not decoded again after a switch of address spaces', () => {

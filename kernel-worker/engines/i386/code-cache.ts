@@ -276,6 +276,11 @@ export class CodeCache implements ByteSource {
     code[linkAt + 2] = to;
   }
 
+  /** True if bytes of the block lie in the frame. */
+  isOf(block: number, frame: number): boolean {
+    return this.code[block + 1] === frame || this.code[block + 3] === frame;
+  }
+
   /** The block ends early from now on, which is right but slow: the next search decodes it anew. */
   retire(block: number): void {
     this.code[block + 2] = -1;

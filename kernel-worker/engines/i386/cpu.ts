@@ -106,6 +106,8 @@ export class Cpu {
   onFetchesDropped: () => void = () => {};
   /** The block under way must not go on behind the instruction under way. */
   leaveAfterInstruction: () => void = () => {};
+  /** The same if it was decoded from this frame. */
+  leaveCodeOf: (frame: number) => void = () => {};
   /** Lets the virtual time of the instructions before the one under way pass: for what the devices can see of it. */
   syncTime: () => void = () => {};
   /** Lets time pass that an instruction takes beside its own, waiting for a device. */

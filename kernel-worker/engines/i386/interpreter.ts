@@ -46,6 +46,9 @@ export class Interpreter {
     this.cpu = cpu;
     this.cache = cache;
     cpu.leaveAfterInstruction = () => this.leaveAfterInstruction();
+    cpu.leaveCodeOf = (frame) => {
+      if (cache.isOf(this.block, frame)) this.leaveAfterInstruction();
+    };
   }
 
   /**

@@ -122,11 +122,11 @@ export class Mmu {
 
   /**
    * A page has moved from this frame to another one. That is not known to hold translations: those that were read from the old one
-   * end here. Nor does the code that was decoded from it.
+   * end here. The code under way may have been decoded from it; other code is looked up again before it runs.
    */
   private frameChanged(frameBefore: number): void {
-    if (this.tlb.walked[frameBefore] !== 0) this.tlb.forgetTranslations();
-    if (this.decoded.has(frameBefore)) this.cpu.leaveAfterInstruction();
+    if (this.tlb.wasReadFrom(frameBefore)) this.tlb.forgetTranslations();
+    this.cpu.leaveCodeOf(frameBefore);
   }
 
   /** The page moves to a frame of its own, if it has none: what was cached of the old one goes. */
@@ -366,7 +366,7 @@ export class Mmu {
 
   /**
    * Makes the page at one linear address a copy of that at another, both aligned, by sharing its frame until one of them is stored
-   * to. False if a fault was posted, or if the bytes must be copied: no frame to spare, no memory there, or a copy onto itself.
+   * to. False if a fault was posted, or if the bytes must be copied: no frame to spare, or no memory there. A copy onto itself changes nothing.
    */
   aliasPage(targetLin: number, sourceLin: number): boolean {
     const { cpu, memory, tlb } = this;
@@ -374,7 +374,7 @@ export class Mmu {
     const source = this.physPageFor(sourceLin, 0, this.read);
     if (source < 0) return false;
     const target = this.physPageFor(targetLin, 1, this.write);
-    if (target < 0 || target === source || !cpu.ownPages.has(target)) return false;
+    if (target < 0 || !cpu.ownPages.has(target)) return false;
     if (source >= memory.ramPages && memory.hiddenOwners[source - memory.ramPages] === 0) return false;
     const frame = memory.frameOf(source);
     const frameBefore = memory.frameOf(target);
@@ -396,10 +396,14 @@ export class Mmu {
 
   /** Physical page at a linear address, −1 if there is none or with #PF posted. `tlb` holds those that need no look. */
   private physPageFor(linAddr: number, access: number, tlb: Int32Array): number {
-    const index = (linAddr >>> 12) + this.bank;
-    if (tlb[index] !== 0) return this.tlb.page[index] - 1;
-    if (!this.paging.translate(linAddr, access, this.isUser())) return -1;
-    const page = this.paging.physPage >>> 12;
+    let page: number;
+    if (!this.cpu.paging) page = this.paging.lineA20(linAddr) >>> 12;
+    else {
+      const index = (linAddr >>> 12) + this.bank;
+      if (tlb[index] !== 0) return this.tlb.page[index] - 1;
+      if (!this.paging.translate(linAddr, access, this.isUser())) return -1;
+      page = this.paging.physPage >>> 12;
+    }
     return page < this.pageCount ? page : -1;
   }
 }

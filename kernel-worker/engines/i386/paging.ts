@@ -68,7 +68,7 @@ export class Paging {
   }
 
   /** A20M# holds address line 20 low, also for the walk of page tables. */
-  private lineA20(physAddr: number): number {
+  lineA20(physAddr: number): number {
     return this.r[A20_WORD] === 0 ? physAddr : physAddr & ~0x100000;
   }
 

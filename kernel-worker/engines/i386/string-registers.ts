@@ -52,7 +52,11 @@ export function finish(cpu: Cpu, operands: number, total: number, done: number, 
   if (repeatOf(operands) === 0) return;
   if ((operands & ADDRESS32) !== 0) cpu.r[ECX] -= done;
   else cpu.r16[ECX * 2] -= done;
-  if (cpu.fault !== 0 || !goesOn || done === total) return;
+  if (cpu.fault === 0 && goesOn && done !== total) goOn(cpu);
+}
+
+/** The instruction under way is not over: it is the next one too. */
+export function goOn(cpu: Cpu): void {
   cpu.nextEip = cpu.r[EIP];
   cpu.leaveBlock();
 }

@@ -17,9 +17,10 @@ import {
   sizeOf,
   writeRegister,
 } from './operands.ts';
-import { advance, atMost, elementsInPage, finish, offsetIn, repetitions, stepOf } from './string-registers.ts';
+import { advance, atMost, elementsInPage, finish, goOn, offsetIn, repetitions, stepOf } from './string-registers.ts';
 
 const EAX = 0;
+const ECX = 1;
 const ESI = 6;
 const EDI = 7;
 const EFLAGS = 9;
@@ -33,6 +34,11 @@ const COMPARED_MAX = 256;
 const USER_BANK = 1 << 20;
 const REPNE = 2;
 const ADDRESS32 = OPERAND_ADDRESS32;
+/** ECX times, by either prefix. */
+const REPEATED32 = 0xa000;
+// Local names for hot code: where a loader makes CommonJS of this file, an imported name is a call of a getter.
+const bytesOf = sizeOf;
+const sourceSegmentOf = segmentOf;
 const FLAT_DATA = Mode.flatData;
 /** Segments that `Mode.flatData` speaks of: ES, SS, DS. */
 const FLAT_SEGMENT = [1, 0, 1, 1, 0, 0] as const;
@@ -121,17 +127,10 @@ export function fillWith(
 // ---- MOVS -----------------------------------------------------------------------------------------------------------
 
 function movs(cpu: Cpu, operands: number): void {
+  if (movesPage(cpu, operands) || cpu.fault !== 0) return;
   const total = repetitions(cpu, operands);
   if (total === 0) return;
   const size = sizeOf(operands);
-  if (isWholePage(cpu, operands, total * size) && cpu.mmu.aliasPage(cpu.r[EDI], cpu.r[ESI])) {
-    if (!cpu.paging) cpu.handOver.pageMoved(cpu.r[EDI], cpu.r[ESI]);
-    cpu.r[ESI] += PAGE;
-    cpu.r[EDI] += PAGE;
-    finish(cpu, operands, total, PAGE / size, true);
-    return;
-  }
-  if (cpu.fault !== 0) return;
   const step = stepOf(cpu, operands);
   const segment = segmentOf(operands);
   const source = offsetIn(cpu, operands, ESI);
@@ -164,12 +163,21 @@ function movs(cpu: Cpu, operands: number): void {
   finish(cpu, operands, total, done, true);
 }
 
-/** The part is a page at a page, upwards, in segments that do not matter: it can share its frame. */
-function isWholePage(cpu: Cpu, operands: number, bytes: number): boolean {
+/** A page at a page, upwards, in segments that do not matter, shares its frame. False if it is to be copied, or faults. */
+function movesPage(cpu: Cpu, operands: number): boolean {
   const { r } = cpu;
-  if (((r[ESI] | r[EDI]) & (PAGE - 1)) !== 0 || bytes < PAGE || (operands & ADDRESS32) === 0) return false;
-  if ((cpu.mode & FLAT_DATA) === 0 || FLAT_SEGMENT[segmentOf(operands)] === 0) return false;
-  return (r[EFLAGS] & (TF | DF)) === 0 && (r[DR7] & 0xff) === 0 && cpu.aliasesPages;
+  const [source, target] = [r[ESI], r[EDI]];
+  if (((source | target) & (PAGE - 1)) !== 0 || (operands & REPEATED32) !== REPEATED32) return false;
+  const elements = PAGE / bytesOf(operands);
+  if (r[ECX] >>> 0 < elements || !cpu.aliasesPages) return false;
+  if ((cpu.mode & FLAT_DATA) === 0 || FLAT_SEGMENT[sourceSegmentOf(operands)] === 0) return false;
+  if ((r[EFLAGS] & (TF | DF)) !== 0 || (r[DR7] & 0xff) !== 0 || !cpu.mmu.aliasPage(target, source)) return false;
+  if (!cpu.paging) cpu.handOver.pageMoved(target, source);
+  r[ESI] = source + PAGE;
+  r[EDI] = target + PAGE;
+  r[ECX] -= elements;
+  if (r[ECX] !== 0) goOn(cpu);
+  return true;
 }
 
 /** True if the part was copied; false with a fault posted, or without one where there is no memory. */

@@ -78,6 +78,11 @@ export class Tlb {
     this.cpu.onFetchesDropped();
   }
 
+  /** True if translations in the TLB came from this frame. Mostly there are few such frames, or none. */
+  wasReadFrom(frame: number): boolean {
+    return this.walkedList.length > 0 && this.walked[frame] !== 0;
+  }
+
   /** A table changes. The code under way is translated anew too, as it would be after a capture. */
   forgetTranslations(): void {
     this.flush();
