@@ -39,7 +39,7 @@ export async function runBenchmarks(args: readonly string[]): Promise<void> {
 function whatIsMissing(name: string): string {
   const runsBesideV86 = name === 'i386' || name === 'linux';
   if (runsBesideV86 && !hasV86()) return 'the npm package v86, which runs the same code beside it, is not installed';
-  return name === 'linux' && !hasLinuxGuest ? HOW_TO_GET_IT : '';
+  return name === 'linux' && !hasLinuxGuest ? `the Linux guest is not there: ${HOW_TO_GET_IT}` : '';
 }
 
 /** A development dependency: the built package is installed without it. */
