@@ -236,7 +236,22 @@ export class Board extends MachineViews {
   }
 
   trace(type: number, kernel: number, wall: number, duration: number, a = 0, b = 0, c = 0, d = 0): void {
-    this.ring.push(this.nudge, type, kernel, this.clock.nowTick(), wall, duration, a, b, c, d);
+    this.traceAt(this.clock.nowTick(), type, kernel, wall, duration, a, b, c, d);
+  }
+
+  /** The same of something that is said later than it was. */
+  traceAt(
+    tick: number,
+    type: number,
+    kernel: number,
+    wall: number,
+    duration: number,
+    a = 0,
+    b = 0,
+    c = 0,
+    d = 0,
+  ): void {
+    this.ring.push(this.nudge, type, kernel, tick, wall, duration, a, b, c, d);
   }
 
   /** Writes to the kernel's console; waits while its ring is full. While the console is suspended the host hears later. */

@@ -5,7 +5,7 @@
 // CPU came to. Here the leaver becomes a parked kernel that is known by its re-entry address alone, what it came to becomes the
 // running one, in a thread of its own, and nothing of the CPU changes (reference §3.5, §3.8).
 import { KjumpError } from '../shared/errors.ts';
-import { Request } from '../shared/jump-lines.ts';
+import { Direction, LINE, pagesOfCopies, Request } from '../shared/jump-lines.ts';
 import { emptySlot, type KernelSlot } from '../shared/kernel-slot.ts';
 import { startLife } from '../shared/kexec/beginning.ts';
 import { contextAt } from '../shared/kexec/context.ts';
@@ -16,6 +16,7 @@ import { STACK_TOP_WORD } from '../shared/layout/control-page.ts';
 import { EngineKind } from '../shared/layout/kernel-slot.ts';
 import { KernelState } from '../shared/lifecycle.ts';
 import { StopCode, type StopCodeValue } from '../shared/stop.ts';
+import { TraceType } from '../shared/trace-ring.ts';
 import { hex, PAGE_SIZE } from '../shared/units.ts';
 import type { Board } from './board.ts';
 import { passTheCpu } from './border.ts';
@@ -67,10 +68,10 @@ export function leaveByItself(board: Board, me: KernelSlot, engine: Engine): Dea
     me.set('selfParked', 1);
     me.set('reentry', word);
   }
-  // Its own swap makes three copies a page (reference §3.2): what it moved on its way out was noted as it did.
-  let pagesMoved = Math.trunc(me.get('movedPages') / 3);
+  // What it moved on its way out was noted as it did.
+  let pagesMoved = pagesOfCopies(me.get('movedPages'));
   if (parked !== undefined && parked.get('selfParked') === 0)
-    pagesMoved = enterContext(board, me, parked, returns ? null : word);
+    pagesMoved += enterContext(board, me, parked, returns ? null : word);
   else target.set('liveArrival', 1);
   passTheCpu(board, me, target, {
     leaves: returns || word === 0 ? KernelState.OFF : KernelState.PARKED,
@@ -102,6 +103,7 @@ function keepRegisters({ cpu }: Board, me: KernelSlot): void {
  * address is put where that kernel looks for it.
  */
 function enterContext(board: Board, me: KernelSlot, target: KernelSlot, word: number | null): number {
+  const started = board.wallNow();
   const pages = homePages(me);
   const moved = board.journal.walk(
     listsBetween(board.slots, me, target),
@@ -109,9 +111,12 @@ function enterContext(board: Board, me: KernelSlot, target: KernelSlot, word: nu
     board.options.relocation,
     Number.POSITIVE_INFINITY,
   );
-  if (word === null) return moved;
-  board.cpu.esp = pages.swapPage + STACK_TOP_WORD;
-  board.memory.write32(board.cpu.esp, word);
+  if (word !== null) {
+    board.cpu.esp = pages.swapPage + STACK_TOP_WORD;
+    board.memory.write32(board.cpu.esp, word);
+  }
+  const now = board.wallNow();
+  board.trace(TraceType.phase, me.index, now, now - started, LINE.relocate, Direction.down);
   return moved;
 }
 

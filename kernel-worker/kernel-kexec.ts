@@ -57,7 +57,10 @@ export function kernelResume(board: Board, me: KernelSlot, engine: Engine): void
   const climbs = !first && me.get('quiesced') !== 0;
   me.moveTo(KernelState.RUNNING);
   const repaired = me.get('selfParked') === 0 ? 0 : repairReturn(board, me);
-  board.trace(TraceType.wake, me.index, now, 0, climbs ? 0 : 1, repaired);
+  // Who was parked by kjump on its own way back has done with that.
+  const wayBack = me.get('selfParked') === 0 ? 0 : me.get('wayBack');
+  me.set('wayBack', wayBack);
+  board.trace(TraceType.wake, me.index, now, 0, climbs ? 0 : 1, repaired, wayBack);
   arrive(board, me, first);
   engine.invalidate();
   if (climbs) new Jump(board, me, engine).resume(UP);

@@ -62,7 +62,7 @@ export class Conductor {
   /** While held: lets the machine run to these limits. Throws `KERNEL_CRASHED` or `WINDOW_VIOLATION` if a kernel ended so. */
   async burst(limits: RunLimits): Promise<void> {
     const { reason, kernel } = await this.execution.burst(limits);
-    this.reader.drain();
+    this.reader.runEnded();
     if (reason !== StopReason.crashed) return;
     throw crashed(this.reader.endOf(kernel, this.parts.clock.nowTick()));
   }
@@ -104,7 +104,7 @@ export class Conductor {
     // Threads call when they have come somewhere. What a kernel writes to its console on the way is to be seen before that.
     const listening = setInterval(() => this.reader.drain(), LISTEN_EVERY_MS);
     const { reason, kernel } = await run().finally(() => clearInterval(listening));
-    this.reader.drain();
+    this.reader.runEnded();
     const { clock } = this.parts;
     const report: RunReport = {
       reason: stopReasonName(reason),

@@ -2,15 +2,20 @@
 //
 // The typed events of a machine, and the reports they carry. Wall-clock durations are in microseconds and differ from run to
 // run; everything else is the same for the same scenario.
-import type { DirectionName, JumpLine, Repair } from '../shared/jump-lines.ts';
+import type { DirectionName, JumpLine, Phase, Repair } from '../shared/jump-lines.ts';
 import type { KernelStateName } from '../shared/lifecycle.ts';
 import type { StopCodeName, StopReasonName } from '../shared/stop.ts';
 import type { DeathReport } from './death-report.ts';
 
-/** One line of a jump, done in one direction. */
+/**
+ * One line of a jump, done in one direction. Of machine code that jumps by itself there are two: `own-work`, its own freezing and
+ * thawing as far as it can be seen, from the last instruction of a program to where paging goes off, and from where paging is on again to the
+ * next; and between them `relocate`, its control page at work. It ran programs when the slice began that this is measured from: less
+ * than a millisecond is added to the way down.
+ */
 export interface PhaseEvent {
   readonly kernel: string;
-  readonly line: JumpLine;
+  readonly line: Phase;
   readonly direction: DirectionName;
   /** 0, or the errno that the line was refused with. */
   readonly errno: number;
@@ -18,7 +23,11 @@ export interface PhaseEvent {
   readonly durationUs: number;
 }
 
-/** A whole switch: every phase of both sides, and the hand-over between them. */
+/**
+ * A whole switch: every phase of both sides, and the hand-over between them. It is complete when the newcomer is back in what it did:
+ * behind its last line up; machine code that left by itself, in its programs. If the run ends before that, the switch is
+ * reported as far as it went.
+ */
 export interface SwitchReport {
   readonly from: string;
   readonly to: string;

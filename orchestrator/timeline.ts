@@ -2,12 +2,12 @@
 //
 // A SwitchReport as one line: who, how long, how much memory changed places, and the time of every phase on the way down, in
 // the hand-over and on the way up. Where the names of all lines take too much room, those of a kind are one: `tasks` are lock,
-// tasks and console, `devices` all device phases, `pages` the relocation.
-import type { JumpLine } from '../shared/jump-lines.ts';
+// tasks and console, `devices` all device phases, `pages` the relocation. `own work` is what machine code did beside that, by itself.
+import type { Phase } from '../shared/jump-lines.ts';
 import { formatSize, PAGE_SIZE } from '../shared/units.ts';
 import type { PhaseEvent, SwitchReport } from './events.ts';
 
-type Names = Readonly<Record<JumpLine, string>>;
+type Names = Readonly<Record<Phase, string>>;
 
 const SHORT: Names = {
   lock: 'lock',
@@ -20,6 +20,7 @@ const SHORT: Names = {
   core: 'core',
   save: 'save',
   relocate: 'pages',
+  'own-work': 'own work',
 };
 
 const GROUPS: Names = {
@@ -33,6 +34,7 @@ const GROUPS: Names = {
   core: 'devices',
   save: 'save',
   relocate: 'pages',
+  'own-work': 'own work',
 };
 
 export interface TimelineStyle {
@@ -46,7 +48,7 @@ const asItIs = (text: string): string => text;
 
 /**
  * `A → B  58 µs, 15M  tasks 2 · devices 9 · save 4 · pages 21 ⇢ 2 ⇢ devices 14 · tasks 1`, every number in microseconds. What does
- * not fit gets a second line for the phases; a kernel that jumps by itself has none that we know of.
+ * not fit gets a second line for the phases. That a kernel jumped by its own code is said.
  */
 export function formatSwitch(
   report: SwitchReport,
@@ -55,19 +57,21 @@ export function formatSwitch(
   const who = `${report.from} → ${report.to}${report.kind === 'plain' ? ' (for good)' : ''}`;
   const size = report.pages === 0 ? 'no pages' : formatSize(report.pages * PAGE_SIZE);
   const repaired = report.repaired.map((name) => `, ${name.toUpperCase()} repaired`).join('');
-  const byItself = report.phases.length === 0 && report.handOverUs > 0;
-  // Of the pages it is known what its code moved on the way out; on the way back that is the other side's work, after the switch.
-  const moved = report.pages === 0 ? '' : `, ${size}`;
-  if (byItself) return `${bold(who)}  ${rounded(report.totalUs)} µs, by its own code${moved}${repaired}`;
-  const much = `${rounded(report.totalUs)} µs, ${size}${repaired}`;
+  const much = `${rounded(report.totalUs)} µs${isByOwnCode(report) ? ', by its own code' : ''}, ${size}${repaired}`;
   const [long, short] = [phasesOf(report, SHORT), phasesOf(report, GROUPS)];
   const beside = columns - who.length - much.length - 4;
   const fits = [long, short].find((phases) => phases.length <= beside);
-  if (fits !== undefined) return `${bold(who)}  ${much}  ${dim(fits)}`;
+  if (fits !== undefined) return `${bold(who)}  ${much}${fits === '' ? '' : `  ${dim(fits)}`}`;
   return `${bold(who)}  ${much}\n  ${dim(long.length <= columns - 2 ? long : short)}`;
 }
 
+/** Whom kjump brings down, it brings down from the first line on; and without a way down the host may have brought the other one in. */
+function isByOwnCode({ phases, handOverUs }: SwitchReport): boolean {
+  return handOverUs > 0 && !phases.some(({ line, direction }) => line === 'lock' && direction === 'down');
+}
+
 function phasesOf({ phases, handOverUs }: SwitchReport, names: Names): string {
+  if (phases.length === 0) return '';
   const way = (direction: 'down' | 'up'): string =>
     sums(
       phases.filter((phase) => phase.direction === direction),

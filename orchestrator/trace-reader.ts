@@ -3,7 +3,7 @@
 // Turns the records of the trace ring into events, in their order, and puts the phases of one switch together.
 import type { EventEmitter } from 'eventemitter3';
 import { ConsoleRing } from '../shared/console-ring.ts';
-import { DIRECTION_NAMES, Direction, JUMP_LINES, LINE, REPAIRS } from '../shared/jump-lines.ts';
+import { DIRECTION_NAMES, Direction, JUMP_LINES, PHASES } from '../shared/jump-lines.ts';
 import type { KernelSlot } from '../shared/kernel-slot.ts';
 import { KernelState, stateName } from '../shared/lifecycle.ts';
 import type { MachineMemory } from '../shared/machine-memory.ts';
@@ -13,14 +13,7 @@ import { type TraceRecord, TraceRing, TraceType } from '../shared/trace-ring.ts'
 import { ConsoleLog } from './console-log.ts';
 import { deathInMachine } from './death/machine-death.ts';
 import type { MachineEvents, PhaseEvent, RefusedEvent, StopReport, SwitchReport } from './events.ts';
-
-/** A switch whose target has not climbed all its lines yet. */
-interface OpenSwitch {
-  readonly phases: PhaseEvent[];
-  startWall: number;
-  handOver: TraceRecord | null;
-  wake: TraceRecord | null;
-}
+import { OpenSwitch } from './open-switch.ts';
 
 export class TraceReader {
   private readonly views: MachineViews;
@@ -30,7 +23,7 @@ export class TraceReader {
   private readonly ring: TraceRing;
   private readonly decoders = new Map<number, TextDecoder>();
   private readonly logs: { life: number; log: ConsoleLog }[] = [];
-  private open: OpenSwitch = newSwitch();
+  private open = new OpenSwitch();
   private readonly names: { life: number; name: string }[] = [];
   /** The last switch that was completed, and the last refusal: what a jump reports. */
   lastSwitch: SwitchReport | null = null;
@@ -60,14 +53,21 @@ export class TraceReader {
   }
 
   forgetJump(): void {
+    this.runEnded();
     this.lastSwitch = null;
     this.lastRefusal = null;
   }
 
   /** The host brought a kernel in, after one that was over. */
   enteredFromHost(from: KernelSlot, to: KernelSlot | null, tick: number): void {
-    this.open = newSwitch();
-    this.open.handOver = { ...NO_RECORD, type: TraceType.handOver, a: from.index, b: to?.index ?? -1, tick };
+    this.close();
+    this.open.handOver({ ...NO_RECORD, type: TraceType.handOver, a: from.index, b: to?.index ?? -1, tick });
+  }
+
+  /** The run is over: a switch whose newcomer is still on its way back is reported as far as it went. */
+  runEnded(): void {
+    this.drain();
+    if (this.open.isHandedOver) this.guarded(() => this.close());
   }
 
   /** Takes what was written from one tick to another. */
@@ -80,7 +80,7 @@ export class TraceReader {
 
   /** A thread died and could not say that its kernel is over, nor announce what it had written last. */
   threadDied(slot: number, tick: number): void {
-    this.open = newSwitch();
+    this.close();
     const { unread } = new ConsoleRing(this.machine, slot);
     if (unread > 0) this.console(slot, unread, tick, tick);
     this.stopped(slot, tick);
@@ -120,12 +120,11 @@ export class TraceReader {
         this.phase(record, kernel);
         return;
       case TraceType.handOver:
-        this.open.handOver = record;
-        // One that left by itself ran no lines: the switch begins here.
-        if (this.open.phases.length === 0) this.open.startWall = record.wall;
+        if (this.open.isHandedOver) this.close();
+        this.open.handOver(record);
         return;
       case TraceType.wake:
-        this.wake(record);
+        if (this.open.wake(record)) this.close();
         return;
       case TraceType.refused:
         this.refused(record, kernel);
@@ -133,61 +132,42 @@ export class TraceReader {
       case TraceType.console:
         this.console(record.kernel, record.a, tick - record.b, tick);
         return;
-      case TraceType.stop: {
+      case TraceType.stop:
+        this.close();
         this.stopped(record.kernel, tick);
         return;
-      }
     }
   }
 
   private phase(record: TraceRecord, kernel: string): void {
     const event: PhaseEvent = {
       kernel,
-      line: JUMP_LINES[record.a],
+      line: PHASES[record.a],
       direction: DIRECTION_NAMES[record.b],
       errno: record.c,
       tick: record.tick,
       durationUs: record.duration,
     };
-    // A jump's first line opens it; lines of a turned-round jump before it are gone with its refusal.
-    if (record.a === LINE.lock && record.b === Direction.down) {
-      this.open = newSwitch();
-      this.open.startWall = record.wall - record.duration;
-    }
-    this.open.phases.push(event);
+    if (this.open.isHandedOver && record.b === Direction.down) this.close();
+    const isLast = this.open.phase(record, event);
     this.events.emit('phase', event);
-    if (record.a === LINE.lock && record.b === Direction.up) this.complete(record.wall);
+    if (isLast) this.close();
   }
 
-  private wake(record: TraceRecord): void {
-    this.open.wake = record;
-    // A kernel that is entered for the first time climbs nothing.
-    if (this.open.handOver !== null && record.a === 1) this.complete(record.wall);
-  }
-
-  private complete(endWall: number): void {
-    const { handOver, wake, phases, startWall } = this.open;
-    this.open = newSwitch();
-    if (handOver === null || wake === null) return;
-    this.lastSwitch = {
-      from: this.nameOf(handOver.a),
-      to: this.nameOf(handOver.b),
-      kind: handOver.d === 1 ? 'plain' : 'preserve',
-      pages: handOver.c,
-      tick: handOver.tick,
-      phases,
-      repaired: REPAIRS.filter((_, bit) => (wake.b & (1 << bit)) !== 0),
-      // When the host brought it in, nobody handed over and the way up is all there is.
-      handOverUs: handOver.wall === 0 ? 0 : wake.wall - handOver.wall,
-      totalUs: endWall - (handOver.wall === 0 ? wake.wall : startWall),
-    };
-    this.events.emit('switch', this.lastSwitch);
+  /** Reports the switch, if it came to one; the next record opens another. */
+  private close(): void {
+    const report = this.open.report((slot) => this.nameOf(slot));
+    this.open = new OpenSwitch();
+    if (report === null) return;
+    this.lastSwitch = report;
+    this.events.emit('switch', report);
   }
 
   private refused(record: TraceRecord, kernel: string): void {
     const line = JUMP_LINES[record.b];
     this.lastRefusal = { kernel, errno: record.a, line, byTest: record.c === 1, tick: record.tick };
-    this.open = newSwitch();
+    // Its lines are gone with it.
+    this.open = new OpenSwitch();
     this.events.emit('refused', this.lastRefusal);
   }
 
@@ -219,4 +199,3 @@ export function stopReport(slot: KernelSlot, kernel: string, tick: number): Stop
 }
 
 const NO_RECORD: TraceRecord = { type: 0, kernel: -1, a: 0, b: 0, c: 0, d: 0, tick: 0, wall: 0, duration: 0 };
-const newSwitch = (): OpenSwitch => ({ phases: [], startWall: 0, handOver: null, wake: null });

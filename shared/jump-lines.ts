@@ -17,6 +17,22 @@ export const JUMP_LINES = [
 ] as const;
 export type JumpLine = (typeof JUMP_LINES)[number];
 
+/**
+ * What is known of a jump that machine code makes by itself. Down: from where it went to a program of a lower privilege for the last time to
+ * where paging goes off; upwards: from where paging is on again to the first instruction of such a program. Between them is `relocate`.
+ */
+export const OWN_WORK = 'own-work';
+export const PHASES = [...JUMP_LINES, OWN_WORK] as const;
+export type Phase = (typeof PHASES)[number];
+export const OWN_WORK_INDEX = JUMP_LINES.length;
+
+/** Bits of the word `wayBack`: what is still ahead of a kernel that left by itself, until it is where it was. */
+export const WAY_BACK_PAGES = 1;
+export const WAY_BACK_WORK = 2;
+
+/** An exchange of two pages by machine code is three copies, through its swap page (reference §3.2). */
+export const pagesOfCopies = (copies: number): number => Math.trunc(copies / 3);
+
 /** Index of a line by its name. */
 export const LINE = Object.fromEntries(JUMP_LINES.map((name, index) => [name, index])) as Record<JumpLine, number>;
 

@@ -8,11 +8,14 @@ import { LIVE } from './layout/live-words.ts';
 import type { MachineMemory } from './machine-memory.ts';
 
 export const TraceType = {
-  /** a: line of the jump, b: direction, c: errno. */
+  /** a: line of the jump or own work (shared/jump-lines.ts), b: direction, c: errno, d: pages that machine code moved by itself. */
   phase: 1,
   /** a: from slot, b: to slot, c: pages exchanged, d: 1 plain, 0 preserve. Wall: the instant before the owner store. */
   handOver: 2,
-  /** First thing the woken thread writes. a: 1 if the kernel climbs no lines, b: what was repaired (shared/jump-lines.ts). */
+  /**
+   * First thing the woken thread writes. a: 1 if the kernel climbs no lines, b: what was repaired, c: its own way back that is
+   * ahead (shared/jump-lines.ts).
+   */
   wake: 3,
   /** a: bytes written to the kernel's console ring, b: ticks from the first of them to the last, which was written at this tick. */
   console: 4,

@@ -90,6 +90,7 @@ export const SLOT = {
   broughtBy: 1000,
   entryGdt: 1004,
   heedsRTS: 1008,
+  wayBack: 1012,
   kexecImage: 1024,
   crashImage: 1536,
 } as const;
@@ -171,6 +172,7 @@ export const SLOT_LAYOUT = recordLayout('slot', 4096, [
   ),
   field('entryGdt', SLOT.entryGdt, 'u32', 'physical address of the GDT at the first entry, for EntryMode.linux'),
   field('heedsRTS', SLOT.heedsRTS, 'u32', '1: what is typed to it waits until its serial port receives'),
+  field('wayBack', SLOT.wayBack, 'u32', 'after it left by itself, until it is back: 1 its own pages, 2 its own work'),
   field(
     'stopChain',
     SLOT.stopChain,

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { alignColumns, wrapText } from '../../orchestrator/cli/columns.ts';
 import type { PhaseEvent, SwitchReport } from '../../orchestrator/events.ts';
 import { formatSwitch } from '../../orchestrator/timeline.ts';
-import { JUMP_LINES, type JumpLine } from '../../shared/jump-lines.ts';
+import { JUMP_LINES, type Phase } from '../../shared/jump-lines.ts';
 
-const phase = (line: JumpLine, direction: 'down' | 'up', durationUs: number): PhaseEvent => ({
+const phase = (line: Phase, direction: 'down' | 'up', durationUs: number): PhaseEvent => ({
   kernel: direction === 'down' ? 'A' : 'B',
   line,
   direction,
@@ -52,9 +52,16 @@ test('a plain kexec, and a switch that moves nothing, say so', () => {
   expect(formatSwitch(report({ kind: 'plain', pages: 0 }))).toMatch(/^A → B \(for good\) {2}108 µs, no pages/);
 });
 
-test('a jump that the kernel made by its own code has no phases, and the pages that it moved on the way out', () => {
-  expect(formatSwitch(report({ phases: [], pages: 512 }))).toBe('A → B  108 µs, by its own code, 2M');
-  expect(formatSwitch(report({ phases: [], pages: 0 }))).toBe('A → B  108 µs, by its own code');
+test('a jump that the kernel made by its own code says so, with its own work and its relocation', () => {
+  const down = [phase('own-work', 'down', 60), phase('relocate', 'down', 20)];
+  const up = [phase('relocate', 'up', 3), phase('own-work', 'up', 20)];
+  expect(formatSwitch(report({ phases: [...down, ...up], pages: 512 }))).toBe(
+    'A → B  108 µs, by its own code, 2M  own work 60 · pages 20 ⇢ 2 ⇢ pages 3 · own work 20',
+  );
+  expect(formatSwitch(report({ phases: UP, pages: 0 }))).toBe(
+    'A → B  108 µs, by its own code, no pages  2 ⇢ core 20 · devices 30 · tasks 0.3',
+  );
+  expect(formatSwitch(report({ phases: [], pages: 0 }))).toBe('A → B  108 µs, by its own code, no pages');
 });
 
 test('what the machine had to supply to the way back stands beside the size', () => {

@@ -161,6 +161,7 @@ export class Cpu {
     this.cpl = this.protectedMode ? (r[SEGMENTS + SS * 4 + 3] >>> 5) & 3 : 0;
     const checksAlignment = this.cpl === 3 && (r[CR0] & CR0_AM) !== 0 && (r[EFLAGS] & AC) !== 0;
     this.mmu.setBank(this.cpl, checksAlignment);
+    if (this.cpl === 3) this.handOver.ownJump.inProgram();
     this.mode =
       modeOfSegments(r) |
       (this.protectedMode && !this.virtual8086 ? Mode.protected : 0) |

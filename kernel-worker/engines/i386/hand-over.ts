@@ -11,6 +11,7 @@ import { SLOT } from '../../../shared/layout/kernel-slot.ts';
 import { KernelState } from '../../../shared/lifecycle.ts';
 import type { Cpu } from './cpu.ts';
 import type { Helper } from './operands.ts';
+import { OwnJump } from './own-jump.ts';
 
 const ECX = 1;
 const EDX = 2;
@@ -36,15 +37,19 @@ export class HandOverWatch {
   private readonly cpu: Cpu;
   private slot: KernelSlot;
   private entries: number[] = [];
+  /** What of all this took how long. */
+  readonly ownJump: OwnJump;
 
   constructor(cpu: Cpu, slot: KernelSlot) {
     this.cpu = cpu;
     this.slot = slot;
+    this.ownJump = new OwnJump(cpu, slot);
   }
 
   /** Slots change only while somebody else has the CPU. */
   refresh(): void {
     this.arrived = false;
+    this.ownJump.refresh();
     const { slots } = this.cpu.board;
     // A kernel in another's place may have chosen the same address.
     this.entries = slots
@@ -75,6 +80,7 @@ export class HandOverWatch {
   /** CR0.PG has changed: who switches it off may be about to leave. */
   pagingChanged(isOn: boolean): void {
     const { r } = this.cpu;
+    this.ownJump.pagingChanged(isOn);
     r[PAGING_OFF_PAGE] = isOn ? 0 : (((r[CS_BASE] + r[EIP]) >>> 12) + 1) | 0;
     if (isOn) return;
     this.slot.set('pagingCr4', this.cpu.r[51]);
@@ -101,6 +107,7 @@ export class HandOverWatch {
   }
 
   request(): void {
+    this.ownJump.left();
     this.slot.set('request', Request.arrived);
   }
 }

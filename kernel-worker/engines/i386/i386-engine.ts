@@ -76,6 +76,7 @@ export class I386Engine implements Engine {
   run(budget: number, untilTick: number): EngineStopValue {
     const { board, cpu } = this;
     cpu.mmu.tlb.checkEpoch();
+    cpu.handOver.ownJump.sliceBegins();
     const { r } = cpu;
     for (let left = budget; left > 0; ) {
       const now = board.clock.nowTick();
