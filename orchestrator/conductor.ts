@@ -210,9 +210,22 @@ export class Conductor {
 }
 
 function threadOptions(options: ResolvedOptions): ThreadOptions {
-  const { amnesia, spins, relocation, mode, clock, disk, secondDisk, virtio, rtcSeconds } = options;
+  const { amnesia, spins, relocation, mode, clock, interpret, disk, secondDisk, virtio, rtcSeconds } = options;
   // One core is the working thread's; spinners beyond the others would take its time.
   const maxSpinners = Math.max(0, availableParallelism() - 1);
   const wallZero = Number(process.hrtime.bigint()) / 1000;
-  return { amnesia, spins, maxSpinners, relocation, mode, clock, disk, secondDisk, virtio, rtcSeconds, wallZero };
+  return {
+    amnesia,
+    spins,
+    maxSpinners,
+    relocation,
+    mode,
+    clock,
+    interpret,
+    disk,
+    secondDisk,
+    virtio,
+    rtcSeconds,
+    wallZero,
+  };
 }

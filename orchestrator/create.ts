@@ -24,7 +24,9 @@ import { applyResumePolicy, checkResumePolicy, type ResumePolicy } from './resum
 
 /** What a resumed machine may have otherwise than the one that was saved. */
 export interface ResumeOptions
-  extends Partial<Pick<ResolvedOptions, 'threads' | 'disk' | 'secondDisk' | 'clock' | 'spins' | 'amnesia'>> {
+  extends Partial<
+    Pick<ResolvedOptions, 'threads' | 'disk' | 'secondDisk' | 'clock' | 'spins' | 'interpret' | 'amnesia'>
+  > {
   /** What the kernels are told of it: nothing by default. */
   readonly policy?: ResumePolicy;
 }
@@ -36,6 +38,7 @@ const RESUME_CHECKS = {
   secondDisk: aPathOrNone,
   clock: oneOf('virtual', 'realtime'),
   spins: wholeNumber(0, 10_000_000),
+  interpret: trueOrFalse,
   amnesia: trueOrFalse,
   // It has options of its own, with checks of their own.
   policy: () => null,

@@ -25,6 +25,8 @@ export interface MachineOptions {
   readonly relocation?: 'exchange' | 'copy';
   /** `repaired` (default), or `strict`: what Linux 6.1 leaves undone stays undone. */
   readonly mode?: 'repaired' | 'strict';
+  /** Machine code is interpreted, never translated: slower, and otherwise the same; to look for faults of the translator. */
+  readonly interpret?: boolean;
   /** Replaces a kernel's thread at every switch: state outside the bytes is lost. */
   readonly amnesia?: boolean;
   /** Host file behind the disk of the first ATA channel. */
@@ -52,6 +54,7 @@ export interface ResolvedOptions {
   readonly clock: 'virtual' | 'realtime';
   readonly relocation: 'exchange' | 'copy';
   readonly mode: 'repaired' | 'strict';
+  readonly interpret: boolean;
   readonly amnesia: boolean;
   readonly disk: string | null;
   readonly secondDisk: string | null;
@@ -76,6 +79,7 @@ const CHECKS: Readonly<Record<keyof MachineOptions, (value: unknown) => string |
   clock: oneOf('virtual', 'realtime'),
   relocation: oneOf('exchange', 'copy'),
   mode: oneOf('repaired', 'strict'),
+  interpret: trueOrFalse,
   amnesia: trueOrFalse,
   disk: aPath,
   secondDisk: aPath,
@@ -111,6 +115,7 @@ export function resolveOptions(options: MachineOptions): ResolvedOptions {
     clock: options.clock ?? 'virtual',
     relocation: options.relocation ?? 'exchange',
     mode: options.mode ?? 'repaired',
+    interpret: options.interpret ?? false,
     amnesia: options.amnesia ?? false,
     // Absolute: an image is resumed from anywhere.
     disk: options.disk === undefined ? null : resolve(options.disk),

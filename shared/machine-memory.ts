@@ -32,6 +32,10 @@ export const CLOCK_RECORD_BYTES = 256;
 export const CONSOLE_RING_BYTES = 16 * 1024;
 export const INPUT_RING_BYTES = 4 * 1024;
 export const TRACE_RING_BYTES = 1024 * 1024;
+/** Both halves of 4096 entries of eight bytes. */
+export const FAST_TLB_BYTES = 64 * 1024;
+/** 2048 entries of 32 bytes. */
+export const JUMP_TABLE_BYTES = 64 * 1024;
 
 const WASM_PAGE = 65536;
 /** Offsets must stay small integers in every engine: the whole buffer ends below 2 GiB. */
@@ -54,6 +58,12 @@ function regionTable(g: MachineGeometry) {
     ['frame-references', g.frames * 4, PAGE_SIZE, 'references a frame: pages and captures'],
     ['code-generations', g.frames * 4, PAGE_SIZE, 'a count a frame: odd while code decoded from its bytes is good'],
     ['code-granules', g.frames * 8, PAGE_SIZE, 'a bit for every 64 bytes of a frame: code was decoded from them'],
+    [
+      'fast-tlbs',
+      g.maxKernels * (FAST_TLB_BYTES + JUMP_TABLE_BYTES),
+      PAGE_SIZE,
+      'what translated code of each kernel knows of its pages',
+    ],
     ['free-frames', g.frames * 4, PAGE_SIZE, 'stack of the free frames'],
     ['consoles', g.maxKernels * CONSOLE_RING_BYTES, PAGE_SIZE, 'one console ring a kernel'],
     ['inputs', g.maxKernels * INPUT_RING_BYTES, PAGE_SIZE, 'one ring of console input a kernel'],

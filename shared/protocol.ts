@@ -16,6 +16,8 @@ export interface ThreadOptions {
   /** `strict` reproduces what Linux 6.1 leaves undone. */
   readonly mode: 'repaired' | 'strict';
   readonly clock: 'virtual' | 'realtime';
+  /** Machine code is not translated. */
+  readonly interpret: boolean;
   /** Host file behind the first disk; none is no disk. */
   readonly disk: string | null;
   /** Host file behind the second disk; none is no disk. */

@@ -8,7 +8,7 @@ import { CPU } from '../../shared/layout/cpu-state.ts';
 import { Pc, REGISTER } from './pc.ts';
 
 const CODE = 0x1000;
-const DEVICE = 0xd0000200;
+const DEVICE = 0xd0010200;
 const HLT = 0xf4;
 const TICKS = 10;
 
@@ -102,8 +102,8 @@ describe('An access of machine code to a device', () => {
   });
 
   test('across the border of a page asks the device for its part', () => {
-    const { pc, log } = devicePc(loadEax(0xd0000fff | 0), store(0xd0001fff | 0, 0x04030201));
-    pc.board.bus.claimMemory('next', 0xd0001000, 0x1000, {
+    const { pc, log } = devicePc(loadEax(0xd0010fff | 0), store(0xd0011fff | 0, 0x04030201));
+    pc.board.bus.claimMemory('next', 0xd0011000, 0x1000, {
       read8: (at) => 0x10 + at,
       write8: (at, value) => log.push(`next ${at} ${value}`),
     });

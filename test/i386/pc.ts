@@ -37,7 +37,7 @@ export class Pc {
     this.parts = new MachineParts(MachineMemory.create(geometryOf(resolved)), resolved);
     const { machine, memory, clock } = this.parts;
     memory.format();
-    const { amnesia, relocation, mode, clock: pace, disk, secondDisk, virtio, rtcSeconds } = resolved;
+    const { amnesia, relocation, mode, clock: pace, interpret, disk, secondDisk, virtio, rtcSeconds } = resolved;
     const threads: ThreadOptions = {
       amnesia,
       spins: 0,
@@ -45,6 +45,7 @@ export class Pc {
       relocation,
       mode,
       clock: pace,
+      interpret,
       disk,
       secondDisk,
       virtio,

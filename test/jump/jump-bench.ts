@@ -77,7 +77,7 @@ export class JumpBench {
     this.parts.clock.foreground = -1;
     this.parts.ownership.live[LIVE.switchesLeft] = -1;
     this.ring = new TraceRing(this.parts.machine);
-    const { amnesia, relocation, mode, clock, disk, secondDisk, virtio, rtcSeconds } = resolved;
+    const { amnesia, relocation, mode, clock, interpret, disk, secondDisk, virtio, rtcSeconds } = resolved;
     this.options = {
       amnesia,
       spins: 0,
@@ -85,6 +85,7 @@ export class JumpBench {
       relocation,
       mode,
       clock,
+      interpret,
       disk,
       secondDisk,
       virtio,

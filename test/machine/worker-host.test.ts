@@ -14,6 +14,7 @@ const OPTIONS: ThreadOptions = {
   relocation: 'exchange',
   mode: 'repaired',
   clock: 'virtual',
+  interpret: false,
   disk: null,
   secondDisk: null,
   virtio: false,

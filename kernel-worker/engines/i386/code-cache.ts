@@ -4,15 +4,15 @@
 // code within one page that ends at a jump; conditional jumps leave it sideways. A frame that blocks were decoded from has an odd
 // generation in the shared table; every store to it, by any thread through any mapping, makes that even and so the blocks stale.
 //
-// A block in `code`: [instructions, frame, generation, second frame or −1, its generation, offset in page, mode, next in its bucket],
-// then micro-operations. `origin` has one word a micro-operation: number of its instruction in the block << 20 | length << 16 |
+// A block in `code`: [instructions, frame, generation, second frame or −1, its generation, offset in page, mode, next in its bucket,
+// how often it may yet be executed before it is hot (negative), its translation, 0, 0], then micro-operations. `origin` has one word a micro-operation: number of its instruction in the block << 20 | length << 16 |
 // distance from the first instruction.
 import type { Cpu } from './cpu.ts';
 import { Emitter } from './emitter.ts';
 import { type ByteSource, Instruction } from './instruction.ts';
 import { Mode } from './mode.ts';
 
-export const BLOCK_HEADER = 8;
+export const BLOCK_HEADER = 12;
 const CODE_WORDS = 1 << 22;
 const BLOCK_MAX = 64;
 /** Words that the longest block can take: its instructions, a few micro-operations each. */
@@ -40,7 +40,12 @@ export class CodeCache implements ByteSource {
   private readonly buckets = new Int32Array(BUCKETS);
   /** Blocks by linear address: [linear address, mode, block, age], valid while no mapping changes, which ends an age. */
   private readonly recent = new Int32Array(RECENT * 4);
-  private age = 1;
+  age = 1;
+  /**
+   * Executions after which a block is worth a translation: one takes as long as some thousands of interpreted instructions, and most
+   * code of a boot is run less often. Tests lower it: nothing but speed depends on it.
+   */
+  hotAfter = 10_000;
   private recentUsed = false;
   // The instruction being fetched: where it starts, and the host offsets of its two pages.
   private fetchAt = 0;
@@ -50,6 +55,9 @@ export class CodeCache implements ByteSource {
   private crosses = false;
   private isFirst = false;
   private originWord = 0;
+  /** Hooks of who has hung something on blocks: a new age begins; they are forgotten. */
+  onAged: (age: number) => void = () => {};
+  onCleared: () => void = () => {};
   /** Blocks decoded, in all: how often the cache was of no use. */
   decoded = 0;
 
@@ -65,6 +73,7 @@ export class CodeCache implements ByteSource {
   dropRecent(): void {
     if (!this.recentUsed) return;
     this.age = (this.age + 1) | 0;
+    this.onAged(this.age);
     this.recentUsed = false;
   }
 
@@ -101,7 +110,19 @@ export class CodeCache implements ByteSource {
     return block;
   }
 
-  private isGood(block: number): boolean {
+  /** A block that was decoded in this frame, and is good, or 0. */
+  blockAt(frame: number, offset: number, mode: number): number {
+    const { code } = this;
+    let block = this.buckets[hash(frame, offset)];
+    for (; block !== 0; block = code[block + 7]) {
+      const isIt = code[block + 1] === frame && code[block + 5] === offset && code[block + 6] === mode;
+      if (isIt && this.isGood(block)) break;
+    }
+    return block;
+  }
+
+  /** What it was decoded from has not changed. */
+  isGood(block: number): boolean {
     const { code, generations } = this;
     return (
       generations[code[block + 1]] === code[block + 2] &&
@@ -208,6 +229,8 @@ export class CodeCache implements ByteSource {
     }
     if (!ended) this.emitter.fallThrough();
     code[block] = count;
+    code[block + 8] = -this.hotAfter;
+    code[block + 9] = 0;
     code[block + 3] = secondFrame;
     code[block + 5] = start;
     code[block + 6] = mode;
@@ -291,6 +314,7 @@ export class CodeCache implements ByteSource {
     this.next = 4;
     this.buckets.fill(0);
     this.recent.fill(0);
+    this.onCleared();
   }
 }
 

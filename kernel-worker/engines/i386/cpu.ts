@@ -23,7 +23,7 @@ const CR0 = 48;
 const A20_MASKED = 62;
 const PENDING_DEBUG = 72;
 const SCRATCH = 128;
-const SCRATCH_WORDS = 4;
+const SCRATCH_WORDS = 10;
 const CS = 1;
 const SS = 2;
 const TF = 0x100;
@@ -62,6 +62,7 @@ const FLAT_DATA = Mode.flatData;
 
 export class Cpu {
   readonly board: Board;
+  readonly slotIndex: number;
   readonly memory: PhysicalMemory;
   readonly view: DataView;
   readonly u8: Uint8Array;
@@ -114,6 +115,7 @@ export class Cpu {
   spendTicks: (ticks: number) => void = () => {};
 
   constructor(board: Board, slot: KernelSlot) {
+    this.slotIndex = slot.index;
     const { machine } = board;
     const { offset, bytes } = machine.region('cpu');
     this.board = board;

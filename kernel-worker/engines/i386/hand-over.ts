@@ -39,6 +39,8 @@ export class HandOverWatch {
   private entries: number[] = [];
   /** What of all this took how long. */
   readonly ownJump: OwnJump;
+  /** There are such kernels. */
+  hasDoors = false;
 
   constructor(cpu: Cpu, slot: KernelSlot) {
     this.cpu = cpu;
@@ -56,6 +58,7 @@ export class HandOverWatch {
       .filter((s) => s.index !== this.slot.index && s.state === KernelState.PARKED && s.get('selfParked') !== 0)
       .filter((s) => areTogether(slots, this.slot, s))
       .map((s) => s.get('reentry'));
+    this.hasDoors = this.entries.length > 0;
   }
 
   /** True if the instruction at this address, paging off, is no longer this kernel's. */

@@ -15,6 +15,7 @@ import { Cpu, DEVICE_WANTED } from './cpu.ts';
 import { setEntryState } from './entry-state.ts';
 import { Interpreter } from './interpreter.ts';
 import { combineFaults, Delivery, deliver } from './interrupts.ts';
+import type { Translator } from './translator/translator.ts';
 
 /** Virtual time of one instruction, in ticks of a nanosecond. */
 export const TICKS = 10;
@@ -43,6 +44,11 @@ export class I386Engine implements Engine {
   private readonly view: DataView;
   private readonly requestAt: number;
   private readonly interpreter: Interpreter;
+  /** What makes WebAssembly of hot code. */
+  get translator(): Translator {
+    return this.interpreter.translator;
+  }
+
   /** What this run has done, for the slot when it ends: instructions and virtual time. */
   private steps = 0;
   private spentTicks = 0;

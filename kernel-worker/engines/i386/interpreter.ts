@@ -11,6 +11,7 @@ import type { Cpu } from './cpu.ts';
 import { conditionOf, lazyCarry, statusFlags } from './flags.ts';
 import { HELPERS } from './helper-table.ts';
 import type { Helper } from './operands.ts';
+import { Translator } from './translator/translator.ts';
 import { UOP } from './uops.ts';
 
 const HEADER = BLOCK_HEADER;
@@ -32,12 +33,20 @@ const ADD = 1;
 const SUB = 2;
 const RESULT = 3;
 const MIN = -0x80000000;
+const USER_BANK = 1 << 20;
 const LEAVE_UOP = UOP.NEXT;
+/** Header words of a block, and words of the record that translated code uses (translator/locals.ts). */
+const HEAT = 8;
+const TRANSLATION = 9;
+const FLAGS = 132;
+const EXIT = 137;
+const DECLINED = 1;
 
 export class Interpreter {
   private readonly cpu: Cpu;
   private readonly cache: CodeCache;
   private readonly helpers: readonly Helper[] = HELPERS;
+  readonly translator: Translator;
   /** Where the helper or store under way is: for `leaveAfterInstruction`. */
   private at = 0;
   private block = 0;
@@ -45,10 +54,14 @@ export class Interpreter {
   constructor(cpu: Cpu, cache: CodeCache) {
     this.cpu = cpu;
     this.cache = cache;
+    this.translator = new Translator(cpu, cache);
     cpu.leaveAfterInstruction = () => this.leaveAfterInstruction();
     cpu.leaveCodeOf = (frame) => {
-      if (cache.isOf(this.block, frame)) this.leaveAfterInstruction();
+      // Translated code, which is not at any block of ours, may be of any of its frames.
+      if (this.at === 0 || cache.isOf(this.block, frame)) this.leaveAfterInstruction();
     };
+    cache.onAged = (age) => this.translator.setAge(age);
+    cache.onCleared = () => this.translator.clear();
   }
 
   /**
@@ -58,7 +71,10 @@ export class Interpreter {
   private leaveAfterInstruction(): void {
     const { code, origin } = this.cache;
     let { at } = this;
-    if (at === 0) return;
+    if (at === 0) {
+      this.translator.leaveAfterInstruction();
+      return;
+    }
     this.cache.retire(this.block);
     const current = origin[at >>> 2] >>> 20;
     for (let last = false; !last; at += 4) {
@@ -77,12 +93,26 @@ export class Interpreter {
     }
   }
 
+  /** Paging is off, and kernels that left by themselves wait for jumps to them: every block must be looked up. */
+  private isAtDoor(): boolean {
+    return !this.cpu.paging && this.cpu.handOver.hasDoors;
+  }
+
+  /** A block is left: the run goes on if no more than that was asked for. */
+  private endBlock(left: number): void {
+    const { cpu } = this;
+    if (cpu.leave !== LEAVE_BLOCK || left <= 0) return;
+    cpu.leave = 0;
+    // Of IRET or POPF: it matters where breakpoints are on only, and there the run is left.
+    cpu.r[EFLAGS] &= ~RF;
+  }
+
   /**
    * Runs until `limit` instructions are done, a fault is posted, or an instruction asked to leave. Gives the number of instructions
    * completed; EIP is where to go on, or the faulting instruction. `single`: instruction by instruction, as traps need it.
    */
   run(limit: number, single: boolean): number {
-    const { cpu, cache, helpers } = this;
+    const { cpu, cache, helpers, translator } = this;
     const { code, origin } = cache;
     const { r, r16, r8, view, u8, mmu, flags } = cpu;
     const { read: tlbRead, write: tlbWrite } = mmu;
@@ -98,7 +128,10 @@ export class Interpreter {
     /** Where the LDW of this instruction loaded from: host offset, or 0 and the linear address. */
     let storeHost = 0;
     let storeLinAddr = 0;
+    /** The interpreter's turn: translated code has left an instruction to it. */
+    let isDeclined = false;
     cpu.leave = 0;
+    translator.begin(limit);
 
     while (left > 0 && cpu.leave === 0) {
       r[EIP] = eip;
@@ -108,6 +141,27 @@ export class Interpreter {
         cache.link(linkAt, this.block, block);
         linkAt = 0;
       }
+      const translation = code[block + TRANSLATION];
+      if (translation !== 0 && !isDeclined && bank <= USER_BANK && !this.isAtDoor()) {
+        r[FLAGS] = fop;
+        r[FLAGS + 1] = fshift;
+        r[FLAGS + 2] = fa;
+        r[FLAGS + 3] = fb;
+        r[FLAGS + 4] = fr;
+        left = translator.run(block, left);
+        eip = r[EIP];
+        fop = r[FLAGS];
+        fshift = r[FLAGS + 1];
+        fa = r[FLAGS + 2];
+        fb = r[FLAGS + 3];
+        fr = r[FLAGS + 4];
+        isDeclined = r[EXIT] === DECLINED;
+        bank = mmu.bank;
+        this.endBlock(left);
+        continue;
+      }
+      isDeclined = false;
+      if (translation === 0 && ++code[block + HEAT] === 0) translator.request(block);
       this.block = block;
       let blockEip = eip;
       let pc = block + HEADER;
@@ -947,22 +1001,19 @@ export class Interpreter {
         // A direct branch. Within the page it is linked to its target: valid as long as this very block is.
         left -= a;
         eip = (blockEip + immediate) | 0;
-        if (b > 0 && code[b] <= left) {
+        if (b > 0 && code[b] <= left && code[b + TRANSLATION] === 0 && ++code[b + HEAT] !== 0) {
           blockEip = eip;
           this.block = b;
           pc = b + HEADER;
           continue;
         }
+        if (b > 0 && code[b + HEAT] === 0) code[b + HEAT]--;
         linkAt = b === 0 && ((eip ^ blockEip) & PAGE_MASK) === 0 ? pc - 4 : 0;
         break;
       }
       this.at = 0;
       bank = mmu.bank;
-      if (cpu.leave === LEAVE_BLOCK && left > 0) {
-        cpu.leave = 0;
-        // Of IRET or POPF: it matters where breakpoints are on only, and there the run is left.
-        r[EFLAGS] &= ~RF;
-      }
+      this.endBlock(left);
     }
 
     r[EIP] = eip;

@@ -8,6 +8,7 @@
 // breakpoint get no store entry; shared frames and pages outside the kernel's windows neither.
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Cpu } from './cpu.ts';
+import { FastTlb } from './fast-tlb.ts';
 
 const BANK = 1 << 20;
 const NO_BANK = 2 * BANK;
@@ -36,6 +37,8 @@ export class Tlb {
   /** The last page that was stored to and has no store entry, so that stores to it are noticed: its index, and where it is. */
   noticedIndex = NOTHING;
   noticedHost = 0;
+  /** A part of it for translated code: loses entries whenever `read` or `write` does. */
+  readonly fast: FastTlb;
   private readonly cpu: Cpu;
   private readonly memory: PhysicalMemory;
   private readonly r: Int32Array;
@@ -58,11 +61,12 @@ export class Tlb {
     this.framesBase = cpu.memory.frames.base;
     this.pageCount = cpu.memory.pageCount;
     this.walked = new Int32Array(cpu.memory.frames.count);
+    this.fast = new FastTlb(cpu.board.machine, cpu.slotIndex);
     this.entryOf = new Int32Array(cpu.memory.pageCount);
   }
 
   flush(): void {
-    const { read, write, fetch, valid, page, entryOf, walked, walkedList } = this;
+    const { read, write, fetch, fast, valid, page, entryOf, walked, walkedList } = this;
     for (let i = 0; i < this.validCount; i++) {
       const index = valid[i];
       entryOf[page[index] - 1] = 0;
@@ -70,6 +74,7 @@ export class Tlb {
       read[index] = 0;
       write[index] = 0;
       fetch[index] = 0;
+      fast.forget(index);
     }
     this.validCount = 0;
     this.noticedIndex = NOTHING;
@@ -112,6 +117,7 @@ export class Tlb {
       fetch[index] = 0;
       this.read[index] = 0;
       this.write[index] = 0;
+      this.fast.forget(index);
     }
     // The code under way may lie there, or end there.
     const codePage = (this.r[CS_BASE_WORD] + this.r[EIP_WORD]) >>> 12;
@@ -159,18 +165,24 @@ export class Tlb {
 
   /** Takes the store permission of every linear page that maps this page. */
   forbidStores(physPageIndex: number): void {
-    const { write } = this;
+    const { write, fast } = this;
     const entry = this.entryOf[physPageIndex];
     this.noticedIndex = NOTHING;
     // An entry that means another page by now loses it too, and gets it back at its next store.
-    if (entry > 0) write[entry - 1] = 0;
-    else if (entry < 0) this.forbidStoresTo(this.framesBase + this.memory.frameOf(physPageIndex) * 4096);
+    if (entry > 0) {
+      write[entry - 1] = 0;
+      fast.forbidStores(entry - 1);
+    } else if (entry < 0) this.forbidStoresTo(this.framesBase + this.memory.frameOf(physPageIndex) * 4096);
   }
 
   /** The same for a frame, by its host offset. */
   private forbidStoresTo(host: number): void {
-    const { valid, write } = this;
-    for (let i = 0; i < this.validCount; i++) if (write[valid[i]] === host) write[valid[i]] = 0;
+    const { valid, write, fast } = this;
+    for (let i = 0; i < this.validCount; i++) {
+      if (write[valid[i]] !== host) continue;
+      write[valid[i]] = 0;
+      fast.forbidStores(valid[i]);
+    }
   }
 
   /** The frame holds decoded code from now on: nobody, in this thread or another, may store to it unnoticed. */
@@ -197,6 +209,7 @@ export class Tlb {
     this.read[index] = 0;
     this.write[index] = 0;
     this.fetch[index] = 0;
+    this.fast.forget(index);
   }
 
   /** Translations come from this table from now on: stores to it must be noticed. */

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//
+// What translated code sees of the TLB: a small copy in shared memory, one a kernel slot, which only the thread of that slot reads and
+// writes. One half for loads, one for stores; an entry by the low bits of the linear page: [page | key, host offset − linear address].
+// An entry is there only while the TLB itself (tlb.ts) has it; zeros are no entry. No capture carries it.
+import { FAST_TLB_BYTES, JUMP_TABLE_BYTES, type MachineMemory } from '../../../shared/machine-memory.ts';
+
+const ENTRIES = FAST_TLB_BYTES / 16;
+const BANK = 1 << 20;
+/** Keys in a tag: the entry is one; of user mode. */
+export const TLB_VALID = 1;
+export const TLB_USER = 2;
+
+export class FastTlb {
+  /** Byte addresses of both halves, and the mask for an entry's offset in its half. */
+  readonly readAt: number;
+  readonly writeAt: number;
+  readonly entryMask = (ENTRIES - 1) * 8;
+  private readonly words: Int32Array;
+
+  constructor(machine: MachineMemory, slotIndex: number) {
+    this.readAt = machine.region('fast-tlbs').offset + slotIndex * (FAST_TLB_BYTES + JUMP_TABLE_BYTES);
+    this.writeAt = this.readAt + ENTRIES * 8;
+    this.words = new Int32Array(machine.buffer, this.readAt, FAST_TLB_BYTES / 4);
+    // The thread that had the slot before may have died with it full.
+    this.words.fill(0);
+  }
+
+  /** Copies the entry of the TLB for loads, if there is one: the host offset, or 0. */
+  fillRead(linAddr: number, bank: number, read: Int32Array): number {
+    return this.fill(linAddr, bank, read, 0);
+  }
+  fillWrite(linAddr: number, bank: number, write: Int32Array): number {
+    return this.fill(linAddr, bank, write, ENTRIES * 2);
+  }
+
+  private fill(linAddr: number, bank: number, hosts: Int32Array, half: number): number {
+    const host = hosts[(linAddr >>> 12) + bank];
+    if (host === 0) return 0;
+    const { words } = this;
+    const at = half + ((linAddr >>> 12) & (ENTRIES - 1)) * 2;
+    words[at] = (linAddr & -4096) | TLB_VALID | (bank === BANK ? TLB_USER : 0);
+    words[at + 1] = host - (linAddr & -4096);
+    return host | (linAddr & 0xfff);
+  }
+
+  /** The TLB has lost its entry of an index, or its right to be stored to. What else lies in the same place goes too. */
+  forget(index: number): void {
+    const at = (index & (ENTRIES - 1)) * 2;
+    this.words[at] = 0;
+    this.words[ENTRIES * 2 + at] = 0;
+  }
+  forbidStores(index: number): void {
+    this.words[ENTRIES * 2 + (index & (ENTRIES - 1)) * 2] = 0;
+  }
+}
