@@ -11,7 +11,7 @@ usage() {
 Usage: guests/linux/build.sh [options]
 
 Builds the Linux guest from Debian's packages: the kernel from linux-source-6.1 with kernel.config and kexec-jump-return.patch,
-the RAM disks from busybox-static and kexec-tools. Takes ten minutes of processor time and 2 GB in TMPDIR. Needs no root.
+the RAM disks from busybox-static and kexec-tools. Takes five minutes of processor time and 2 GB in TMPDIR. Needs no root.
 
   --output DIR     where bzImage, System.map, config, rootfs.cpio.gz, rootfs-with-kernel.cpio.gz and README.md go
                    (default: guests/linux/build)
