@@ -65,11 +65,16 @@ export class Output {
     else if (text !== '') process.stdout.write(`${text}\n`);
   }
 
-  /** Any value as people read it. */
+  /** A result as people read it: what JSON says of it, and no more. Throws `SCENARIO` if it says nothing. */
   pretty(value: unknown): string {
     if (value === undefined) return '';
     if (typeof value === 'string') return value;
-    return inspect(value, { colors: this.resultColors, depth: 8, breakLength: 80, maxArrayLength: 12 });
+    return inspect(JSON.parse(toJson(value)), {
+      colors: this.resultColors,
+      depth: 8,
+      breakLength: 80,
+      maxArrayLength: 12,
+    });
   }
 
   /** A line, or some, for whoever watches. */

@@ -31,6 +31,11 @@ describe.concurrent('kjump run', () => {
     expect(code).toBe(0);
   });
 
+  test('prints of a kernel in the result what JSON says of it', async () => {
+    const { stdout } = await kjump(['run', SCENARIO, 'kernels']);
+    expect(stdout).toBe("{ kernels: [ { name: 'A', state: 'RUNNING' } ] }\n");
+  });
+
   test('with --json and --quiet prints one object, and gives options after -- to the scenario', async () => {
     const ended = await kjump(['run', SCENARIO, 'well', '--json', '-q', '--', '--json', '-x']);
     expect(json(ended)).toEqual({

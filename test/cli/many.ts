@@ -20,6 +20,11 @@ const ENDS: Readonly<Record<string, (context: ScenarioContext) => Promise<unknow
     const { memoryBytes, clock } = await machine.inspect();
     return { args, memoryBytes, seed: clock.seed };
   },
+  async kernels({ createMachine }) {
+    const machine = await createMachine({ memory: '32M' });
+    await machine.boot(COUNTER, { name: 'A' });
+    return { kernels: machine.kernels };
+  },
   async failing() {
     throw new RangeError('no luck');
   },
