@@ -2,8 +2,7 @@
 // The local APIC at 0xFEE00000 (SDM vol. 3A chapter 10): what interrupts the CPU and in which order, a timer, and the line of the
 // 8259A. That reaches the CPU directly in PIC mode, which is how the board starts, and through LINT0 as ExtINT once the IMCR (ports
 // 0x22 and 0x23, MultiProcessor Specification 1.4 §3.6.2.1) says so. One CPU: commands reach it or nobody; INIT, start-up, NMI and SMI
-// do nothing. A core (syscore) device, as Linux's arch/x86/kernel/apic/apic.c: the way down leaves the power-on state, PIC mode.
-// Bytes in shared/layout/local-apic-state.ts.
+// do nothing. A core (syscore) device, as Linux's apic.c: the way down leaves the power-on state. Bytes in layout/local-apic-state.ts.
 import { Errno } from '../../shared/errno.ts';
 import {
   LOCAL_APIC,
@@ -15,66 +14,53 @@ import {
 } from '../../shared/layout/local-apic-state.ts';
 import type { Bus } from '../bus.ts';
 import type { Clock, Device, DeviceParts, PmCallbacks } from './device.ts';
+import {
+  ERROR_RECEIVED_VECTOR,
+  ERROR_REGISTER,
+  ERROR_SEND_VECTOR,
+  ICR_LOGICAL,
+  ICR_WRITABLE,
+  LVT_MASKED,
+  LVT_PERIODIC,
+  LVT_WRITABLE,
+  MODE_EXTINT,
+  MODE_LOWEST_PRIORITY,
+  MODE_SHIFT,
+  matchesLogical,
+  REGISTER,
+  REGISTERS_BYTES,
+  SVR_ENABLED,
+  SVR_WRITABLE,
+  TO_ALL,
+  TO_OTHERS,
+  TO_SELF,
+} from './local-apic-registers.ts';
 import { LocalApicTimer } from './local-apic-timer.ts';
-import { clearVector, hasVector, highestVector, NO_VECTOR, setVector } from './vector-set.ts';
+import { LocalApicVectors, NO_VECTOR } from './local-apic-vectors.ts';
 
 const { IRR, ISR, TMR, ID, TPR, LDR, DFR, SVR, ESR, ERRORS, ICR, BASE, IMCR, IMCR_SELECTED, OUTPUT } = LOCAL_APIC;
 const { SAVED, SUSPENDED_TICK } = LOCAL_APIC;
 const NEVER = Number.POSITIVE_INFINITY;
 
-const REGISTERS_BYTES = 0x1000;
-/** Offsets of the registers, divided by 16. */
-const REGISTER = {
-  ID: 0x02,
-  VERSION: 0x03,
-  TPR: 0x08,
-  APR: 0x09,
-  PPR: 0x0a,
-  EOI: 0x0b,
-  RRD: 0x0c,
-  LDR: 0x0d,
-  DFR: 0x0e,
-  SVR: 0x0f,
-  ISR: 0x10,
-  TMR: 0x18,
-  IRR: 0x20,
-  ESR: 0x28,
-  ICR_LOW: 0x30,
-  ICR_HIGH: 0x31,
-  LVT: 0x32,
-  INITIAL_COUNT: 0x38,
-  CURRENT_COUNT: 0x39,
-  DIVIDE: 0x3e,
-} as const;
-
-const SVR_ENABLED = 0x100;
-const SVR_WRITABLE = 0x3ff;
-const LVT_MASKED = 0x10000;
-const LVT_PERIODIC = 0x20000;
-const LVT_WRITABLE = [0x300ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff] as const;
-const MODE_SHIFT = 8;
-const MODE_LOWEST_PRIORITY = 1;
-const MODE_EXTINT = 7;
-const ICR_LOGICAL = 1 << 11;
-/** All but delivery status, which is never pending. */
-const ICR_WRITABLE = 0xccfff;
-const TO_SELF = 1;
-const TO_ALL = 2;
-const TO_OTHERS = 3;
-
-const ERROR_SEND_VECTOR = 0x20;
-const ERROR_RECEIVED_VECTOR = 0x40;
-const ERROR_REGISTER = 0x80;
-
 const BASE_BSP = 0x100;
 const BASE_ENABLED = 0x800;
-
 const IMCR_INDEX_PORT = 0x22;
 const IMCR_DATA_PORT = 0x23;
 const IMCR_INDEX = 0x70;
-
 const OUTPUT_WAITS = 1;
 const OUTPUT_HOLDS_PIC = 2;
+
+/** Where registers that read as they were written are kept. */
+const STORED_AT: Readonly<Record<number, number>> = {
+  [REGISTER.ID]: ID,
+  [REGISTER.TPR]: TPR,
+  [REGISTER.LDR]: LDR,
+  [REGISTER.DFR]: DFR,
+  [REGISTER.SVR]: SVR,
+  [REGISTER.ESR]: ESR,
+  [REGISTER.ICR_LOW]: ICR,
+  [REGISTER.ICR_HIGH]: ICR + 4,
+};
 
 /** The 8259A as the local APIC sees it. */
 interface ExternalInterrupts {
@@ -102,6 +88,7 @@ export class LocalApic implements Device {
   private readonly clock: Clock;
   private readonly pic: ExternalInterrupts;
   private readonly endOfInterrupt: (vector: number) => void;
+  private readonly vectors: LocalApicVectors;
   private readonly timer: LocalApicTimer;
 
   constructor({ view, base, clock, pic, endOfInterrupt }: LocalApicParts) {
@@ -110,6 +97,7 @@ export class LocalApic implements Device {
     this.clock = clock;
     this.pic = pic;
     this.endOfInterrupt = endOfInterrupt;
+    this.vectors = new LocalApicVectors(view, base);
     this.timer = new LocalApicTimer(view, base);
   }
 
@@ -148,9 +136,7 @@ export class LocalApic implements Device {
   /** The CPU takes an interrupt: its vector, the spurious one if the request has gone. */
   acknowledge(): number {
     if ((this.view.getUint8(this.base + OUTPUT) & OUTPUT_WAITS) === 0) return this.pic.acknowledge();
-    const vector = highestVector(this.view, this.base + IRR);
-    clearVector(this.view, this.base + IRR, vector);
-    setVector(this.view, this.base + ISR, vector);
+    const vector = this.vectors.take();
     this.evaluate();
     return vector;
   }
@@ -183,7 +169,7 @@ export class LocalApic implements Device {
 
   /** A message of the I/O APIC or of the ICR. True if it was for this APIC, and is taken. */
   receive(vector: number, isLevel: boolean, destination: number, isLogical: boolean): boolean {
-    if (!this.isEnabled || !this.isDestination(destination, isLogical)) return false;
+    if (!this.isEnabled || !this.isMeant(destination, isLogical)) return false;
     return this.request(vector, isLevel);
   }
 
@@ -192,20 +178,14 @@ export class LocalApic implements Device {
       this.noteError(ERROR_RECEIVED_VECTOR);
       return false;
     }
-    setVector(this.view, this.base + IRR, vector);
-    if (isLevel) setVector(this.view, this.base + TMR, vector);
-    else clearVector(this.view, this.base + TMR, vector);
+    this.vectors.request(vector, isLevel);
     this.evaluate();
     return true;
   }
 
-  /** SDM vol. 3A §10.6.2. */
-  private isDestination(destination: number, isLogical: boolean): boolean {
-    if (!isLogical) return destination === 0xff || destination === this.get(ID) >>> 24;
-    const logicalId = this.get(LDR) >>> 24;
-    if (this.get(DFR) >>> 28 === 0xf) return (destination & logicalId) !== 0;
-    const isCluster = destination >>> 4 === logicalId >>> 4 || destination >>> 4 === 0xf;
-    return isCluster && (destination & logicalId & 0xf) !== 0;
+  private isMeant(destination: number, isLogical: boolean): boolean {
+    if (isLogical) return matchesLogical(destination, this.get(LDR) >>> 24, this.get(DFR) >>> 28);
+    return destination === 0xff || destination === this.get(ID) >>> 24;
   }
 
   private fireLocal(entry: number): void {
@@ -218,8 +198,7 @@ export class LocalApic implements Device {
     const errors = this.get(ERRORS);
     if ((errors & error) !== 0) return;
     this.set(ERRORS, errors | error);
-    const lvt = this.lvt(LVT.ERROR);
-    if ((lvt & LVT_MASKED) === 0 && (lvt & 0xff) >= 16) this.request(lvt & 0xff, false);
+    if ((this.lvt(LVT.ERROR) & 0xff) >= 16) this.fireLocal(LVT.ERROR);
   }
 
   private sendCommand(low: number): void {
@@ -235,31 +214,17 @@ export class LocalApic implements Device {
   // ---- registers --------------------------------------------------------------------------------------------------
 
   private readRegister(register: number): number {
+    const stored = STORED_AT[register];
+    if (stored !== undefined) return this.get(stored);
     switch (register) {
-      case REGISTER.ID:
-        return this.get(ID);
       case REGISTER.VERSION:
         return LOCAL_APIC_VERSION | ((LVT_ENTRIES - 1) << 16);
-      case REGISTER.TPR:
-        return this.get(TPR);
       case REGISTER.PPR:
         return this.processorPriority;
       case REGISTER.APR:
       case REGISTER.RRD:
       case REGISTER.EOI:
         return 0;
-      case REGISTER.LDR:
-        return this.get(LDR);
-      case REGISTER.DFR:
-        return this.get(DFR);
-      case REGISTER.SVR:
-        return this.get(SVR);
-      case REGISTER.ESR:
-        return this.get(ESR);
-      case REGISTER.ICR_LOW:
-        return this.get(ICR);
-      case REGISTER.ICR_HIGH:
-        return this.get(ICR + 4);
       case REGISTER.INITIAL_COUNT:
         return this.timer.initialCount;
       case REGISTER.CURRENT_COUNT:
@@ -287,17 +252,18 @@ export class LocalApic implements Device {
     const now = this.clock.nowTick();
     switch (register) {
       case REGISTER.ID:
-        this.set(ID, value & 0xff000000);
+      case REGISTER.LDR:
+      case REGISTER.ICR_HIGH:
+        this.set(STORED_AT[register]!, value & 0xff000000);
         break;
       case REGISTER.TPR:
         this.set(TPR, value & 0xff);
         break;
-      case REGISTER.EOI:
-        this.endHighest();
+      case REGISTER.EOI: {
+        const vector = this.vectors.end();
+        if (vector !== NO_VECTOR && this.vectors.isLevel(vector)) this.endOfInterrupt(vector);
         break;
-      case REGISTER.LDR:
-        this.set(LDR, value & 0xff000000);
-        break;
+      }
       case REGISTER.DFR:
         this.set(DFR, value | 0x0fffffff);
         break;
@@ -312,9 +278,6 @@ export class LocalApic implements Device {
       case REGISTER.ICR_LOW:
         this.set(ICR, value & ICR_WRITABLE);
         this.sendCommand(value);
-        break;
-      case REGISTER.ICR_HIGH:
-        this.set(ICR + 4, value & 0xff000000);
         break;
       case REGISTER.INITIAL_COUNT:
         this.timerNow().start(value, now);
@@ -346,14 +309,6 @@ export class LocalApic implements Device {
     this.set(LOCAL_APIC.LVT + entry * 4, this.isEnabled ? value : value | LVT_MASKED);
   }
 
-  /** EOI: the highest interrupt in service is over. */
-  private endHighest(): void {
-    const vector = highestVector(this.view, this.base + ISR);
-    if (vector === NO_VECTOR) return;
-    clearVector(this.view, this.base + ISR, vector);
-    if (hasVector(this.view, this.base + TMR, vector)) this.endOfInterrupt(vector);
-  }
-
   private get isEnabled(): boolean {
     return this.isThere && (this.get(SVR) & SVR_ENABLED) !== 0;
   }
@@ -365,14 +320,13 @@ export class LocalApic implements Device {
   /** PPR: the task's priority, or the class of the highest interrupt in service. */
   private get processorPriority(): number {
     const task = this.get(TPR);
-    const inService = highestVector(this.view, this.base + ISR);
-    return inService >>> 4 > task >>> 4 && inService !== NO_VECTOR ? inService & 0xf0 : task;
+    const inService = this.vectors.highestInService;
+    return inService >>> 4 > task >>> 4 ? inService & 0xf0 : task;
   }
 
   /** Works the output out again from the registers. */
   private evaluate(): void {
-    const vector = highestVector(this.view, this.base + IRR);
-    const waits = vector !== NO_VECTOR && vector >>> 4 > this.processorPriority >>> 4;
+    const waits = this.vectors.highestRequest >>> 4 > this.processorPriority >>> 4;
     const lint0 = this.lvt(LVT.LINT0);
     const takesExternal = (lint0 & LVT_MASKED) === 0 && ((lint0 >>> MODE_SHIFT) & 7) === MODE_EXTINT;
     const holdsPic = this.imcr !== 0 && this.isThere && !takesExternal;

@@ -8,7 +8,7 @@ import { CPU } from '../../shared/layout/cpu-state.ts';
 import { Pc, REGISTER } from './pc.ts';
 
 const CODE = 0x1000;
-const DEVICE = 0xd0010200;
+const DEVICE = 0xe0000200;
 const HLT = 0xf4;
 const TICKS = 10;
 
@@ -102,8 +102,8 @@ describe('An access of machine code to a device', () => {
   });
 
   test('across the border of a page asks the device for its part', () => {
-    const { pc, log } = devicePc(loadEax(0xd0010fff | 0), store(0xd0011fff | 0, 0x04030201));
-    pc.board.bus.claimMemory('next', 0xd0011000, 0x1000, {
+    const { pc, log } = devicePc(loadEax(0xe0000fff | 0), store(0xe0001fff | 0, 0x04030201));
+    pc.board.bus.claimMemory('next', 0xe0001000, 0x1000, {
       read8: (at) => 0x10 + at,
       write8: (at, value) => log.push(`next ${at} ${value}`),
     });
@@ -114,7 +114,7 @@ describe('An access of machine code to a device', () => {
 
   test('lets an interrupt in that the device asks for, behind the very instruction', () => {
     const { pc } = devicePc();
-    pc.board.bus.claimMemory('line', 0xd0002000, 4, { write32: () => pc.board.pic.setLine(0, true) });
+    pc.board.bus.claimMemory('line', 0xe0002000, 4, { write32: () => pc.board.pic.setLine(0, true) });
     const { bus } = pc.board;
     for (const [port, value] of [
       [0x20, 0x11],
@@ -127,7 +127,7 @@ describe('An access of machine code to a device', () => {
     }
     pc.write(0x20 * 4, [0x00, 0x20, 0, 0]).write(0x2000, [HLT]);
     pc.real(0, CODE);
-    pc.write(CODE, [0xfb, 0x41, 0x66, 0x67, ...store(0xd0002000 | 0, 1), 0x41, 0x41]);
+    pc.write(CODE, [0xfb, 0x41, 0x66, 0x67, ...store(0xe0002000 | 0, 1), 0x41, 0x41]);
     for (let n = 0; n < 6; n++) pc.r[CPU.es / 4 + 4 * n + 2] = -1;
     pc.r[REGISTER.esp] = 0x8000;
     pc.engine.invalidate();
@@ -136,7 +136,7 @@ describe('An access of machine code to a device', () => {
   });
 
   test('where no device is reads as ones, takes no time of its own, and is no run of its own', () => {
-    const { pc, log } = devicePc(loadEax(0xd0003000 | 0), store(0xd0003000 | 0, 1));
+    const { pc, log } = devicePc(loadEax(0xe0003000 | 0), store(0xe0003000 | 0, 1));
     pc.run(2);
     expect([pc.r[REGISTER.eax], pc.parts.clock.nowTick(), log]).toEqual([-1, 2 * TICKS, []]);
   });

@@ -4,10 +4,10 @@
 // through translation, windows, copy-on-write, and what was derived from the bytes of the page. Above all memory devices may lie:
 // an access to one is never cached, and happens in a run of one instruction only (`defersDevices`).
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
-import { type Bus, MEMORY_TICKS } from '../../bus.ts';
 import type { Breakpoints } from './breakpoints.ts';
 import type { Cpu } from './cpu.ts';
 import type { DecodedFrames } from './decoded-frames.ts';
+import { DeviceMemory } from './device-memory.ts';
 import { Paging } from './paging.ts';
 import { Tlb } from './tlb.ts';
 
@@ -31,7 +31,7 @@ export class Mmu {
    */
   defersDevices = false;
   private readonly cpu: Cpu;
-  private readonly bus: Bus;
+  private readonly devices: DeviceMemory;
   private readonly memory: PhysicalMemory;
   private readonly view: DataView;
   private readonly u8: Uint8Array;
@@ -45,7 +45,7 @@ export class Mmu {
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
-    this.bus = cpu.board.bus;
+    this.devices = new DeviceMemory(cpu);
     this.memory = cpu.memory;
     this.view = cpu.view;
     this.u8 = cpu.u8;
@@ -285,29 +285,18 @@ export class Mmu {
 
   /** −1, or 0 with DEVICE_WANTED posted if a device is in this page and must wait. */
   private elsewhere(page: number): number {
-    if (!this.defersDevices || !this.bus.hasDevice(page)) return -1;
+    if (!this.defersDevices || !this.devices.isAt(page)) return -1;
     this.cpu.wantDevice();
     return 0;
   }
 
   /** The address was translated just now. */
   private loadElsewhere(linAddr: number, size: number): number {
-    const physAddr = this.paging.physPage | (linAddr & 0xfff);
-    const value = this.bus.readMemory(physAddr, size);
-    this.accessed(physAddr);
-    return value;
+    return this.devices.load(this.paging.physPage | (linAddr & 0xfff), size);
   }
 
   private storeElsewhere(linAddr: number, size: number, value: number): void {
-    const physAddr = this.paging.physPage | (linAddr & 0xfff);
-    this.bus.writeMemory(physAddr, size, value);
-    this.accessed(physAddr);
-  }
-
-  private accessed(physAddr: number): void {
-    if (!this.bus.hasDevice(physAddr >>> 12)) return;
-    this.cpu.board.touchDeadlines();
-    this.cpu.spendTicks(MEMORY_TICKS);
+    this.devices.store(this.paging.physPage | (linAddr & 0xfff), size, value);
   }
 
   /** True if `size` bytes could be stored now; otherwise the fault is posted. At most two pages. */
