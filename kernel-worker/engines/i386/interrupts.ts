@@ -19,6 +19,7 @@ import {
   TRAP_GATE32,
 } from './descriptors.ts';
 import { findTask, isInside } from './far-transfers.ts';
+import { deliverFlat } from './flat-interrupts.ts';
 import { addToFrame, beginFrame, findInnerStack, pushFrame, pushOnInnerStack } from './frames.ts';
 import type { Helper } from './operands.ts';
 import { loadRealSegment, setFromDescriptor, setNull } from './segments.ts';
@@ -102,7 +103,9 @@ function deliverTo(cpu: Cpu, vector: number, kind: number, errorCode: number, re
   const isFault = kind === EXCEPTION && vector < 32 && ((FAULT_CLASS >>> vector) & 1) !== 0;
   const flags = (cpu.getEflags() & ~RF) | (isFault ? RF : 0);
   if (!cpu.protectedMode) throughVector(cpu, vector, flags, returnEip);
-  else throughIdt(cpu, vector, kind, errorCode, returnEip, flags);
+  else if (!deliverFlat(cpu, vector, kind === SOFTWARE, errorCode, returnEip, flags)) {
+    throughIdt(cpu, vector, kind, errorCode, returnEip, flags);
+  }
   if (cpu.fault === 0) {
     if (vector === DEBUG && kind >= EXCEPTION) cpu.r[DR7] &= ~DR7_GD;
     cpu.interrupted = kind === SOFTWARE;

@@ -5,6 +5,7 @@
 import type { Cpu } from './cpu.ts';
 import { Descriptor, findDescriptor, ioPrivilege, isNull, markAccessed, refuse } from './descriptors.ts';
 import { findReturnCode, isInside, returnOutwards } from './far-transfers.ts';
+import { returnFlat } from './flat-interrupts.ts';
 import { isInCode } from './near-transfers.ts';
 import { type Helper, sizeOf } from './operands.ts';
 import { loadRealSegment, setFromDescriptor, setSegment } from './segments.ts';
@@ -60,7 +61,7 @@ function iret(cpu: Cpu, operands: number): void {
   const size = sizeOf(operands);
   if (cpu.protectedMode && !cpu.virtual8086) {
     if ((cpu.r[EFLAGS] & NT) !== 0) returnFromTask(cpu);
-    else returnProtected(cpu, size);
+    else if (size !== 4 || !returnFlat(cpu, writableFlags(cpu, size))) returnProtected(cpu, size);
   } else if (cpu.virtual8086 && ioPrivilege(cpu) < 3) cpu.raise(GENERAL_PROTECTION, 0);
   else returnReal(cpu, size);
   if (cpu.fault === 0) cpu.r[NMI_BLOCKED] = 0;
