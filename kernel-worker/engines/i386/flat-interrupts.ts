@@ -68,6 +68,7 @@ function setStack(cpu: Cpu, level: number, data: number, esp: number): void {
   r[ESP] = esp;
   cpu.cpl = level;
   cpu.mode = level === 3 ? FLAT | Mode.user : FLAT;
+  if (level === 3) cpu.handOver.ownJump.inProgram();
   cpu.mmu.setBank(level, false);
 }
 
