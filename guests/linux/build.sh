@@ -16,7 +16,8 @@ the RAM disks from busybox-static and kexec-tools. Takes five minutes of process
   --output DIR     where bzImage, System.map, config, rootfs.cpio.gz, rootfs-with-kernel.cpio.gz and README.md go
                    (default: guests/linux/build)
   --stock          without the patch: as Debian's source is, which cannot come back from a jump by itself
-  --config FILE    kernel options to add to those of kernel.config, a line each: CONFIG_NAME=y
+  --config FILE    kernel options to add to those of kernel.config, or to take their place, a line each: CONFIG_NAME=y or
+                   # CONFIG_NAME is not set
   --packages DIR   takes the packages from there, and puts those there that it has to download
   --jobs N         compiles N files at once (default: as many as there are processors)
   --help           this text
@@ -132,7 +133,13 @@ if $patched; then patch --directory="$linux" --strip=1 --quiet <"$here/kexec-jum
 build() {
   make --silent --directory="$linux" ARCH=i386 --jobs="$jobs" "$@"
 }
-cat "$here/kernel.config" ${more_config:+"$more_config"} >"$work/options"
+cp "$here/kernel.config" "$work/options"
+if [[ -n $more_config ]]; then
+  while read -r name; do
+    sed -i "/^$name=/d" "$work/options"
+  done < <(grep -oE '^(# )?CONFIG_\w+' "$more_config" | sed 's/^# //')
+  cat "$more_config" >>"$work/options"
+fi
 build KCONFIG_ALLCONFIG="$work/options" allnoconfig
 # An option whose conditions do not hold is left out without a word.
 absent=()
