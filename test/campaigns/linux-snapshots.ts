@@ -133,8 +133,8 @@ function doing({ cpu, devices }: Inspection): { halted: boolean; disk: boolean; 
 
 /** Processes that go on from captures, as many at a time as there are processors. */
 class Resumed {
-  /** What each came to, in the order of the captures. */
-  readonly digests: string[] = [];
+  /** What each came to, in the order of the captures; null while it is on its way. */
+  readonly digests: (string | null)[] = [];
   private readonly folder: string;
   private readonly running = new Set<Promise<void>>();
   private failed: Error | null = null;
@@ -145,7 +145,7 @@ class Resumed {
 
   /** Saves the machine and its disk, and has them resumed. */
   async add(machine: Machine, disk: string, inputs: readonly Input[]): Promise<void> {
-    const index = this.digests.push('') - 1;
+    const index = this.digests.push(null) - 1;
     const image = join(this.folder, `${index}.kjump`);
     const disk2 = join(this.folder, `${index}.img`);
     await machine.hibernate(image);
@@ -160,7 +160,7 @@ class Resumed {
     this.running.add(work);
   }
 
-  async all(): Promise<readonly string[]> {
+  async all(): Promise<readonly (string | null)[]> {
     await Promise.all(this.running);
     if (this.failed !== null) throw this.failed;
     return this.digests;
@@ -182,7 +182,7 @@ async function resume(image: string, disk: string, inputs: Input[]): Promise<str
 }
 
 /** The run that is captured at these ticks. */
-async function capturedRun(folder: string, course: Course, ticks: readonly number[]) {
+async function capturedRun(folder: string, course: Course, ticks: readonly number[], progress: (line: string) => void) {
   const disk = join(folder, 'captured.img');
   await using machine = await boot(disk);
   const inputs = [...course.inputs];
@@ -191,6 +191,8 @@ async function capturedRun(folder: string, course: Course, ticks: readonly numbe
   const ends: number[] = [];
   const during = { halted: 0, disk: 0, serial: 0 };
   let end = '';
+  const differing = (found: readonly (string | null)[]): number[] =>
+    ticks.filter((_, i) => found[i] !== null && i < expected.length && found[i] !== expected[i]);
   const instants = [...ticks, course.endTick];
   while (instants.length > 0 || ends.length > 0) {
     const next = instants[0] ?? Number.POSITIVE_INFINITY;
@@ -206,14 +208,20 @@ async function capturedRun(folder: string, course: Course, ticks: readonly numbe
       }
     } else {
       ends.shift();
-      expected.push(await digest(machine, disk));
+      const count = expected.push(await digest(machine, disk));
+      if (count % 50 === 0) progress(JSON.stringify({ snapshots: count, differing: differing(resumed.digests) }));
     }
   }
   const found = await resumed.all();
-  return { during, invisible: end === course.end, differing: ticks.filter((_, i) => found[i] !== expected[i]) };
+  return { during, invisible: end === course.end, differing: differing(found) };
 }
 
-export async function linuxSnapshots(count: number, seed: number): Promise<LinuxSnapshotsReport> {
+/** `progress` is told how far it is. */
+export async function linuxSnapshots(
+  count: number,
+  seed: number,
+  progress: (line: string) => void = () => {},
+): Promise<LinuxSnapshotsReport> {
   const folder = await mkdtemp(join(tmpdir(), 'kjump-linux-snapshots-'));
   try {
     const course = await firstRun(join(folder, 'first.img'));
@@ -223,6 +231,7 @@ export async function linuxSnapshots(count: number, seed: number): Promise<Linux
       folder,
       course,
       ticks.sort((a, b) => a - b),
+      progress,
     );
     return {
       ok: found.invisible && found.differing.length === 0,
@@ -246,7 +255,7 @@ async function main(): Promise<void> {
     return;
   }
   const started = performance.now();
-  const report = await linuxSnapshots(Number(first ?? 1000), Number(rest[0] ?? 1));
+  const report = await linuxSnapshots(Number(first ?? 1000), Number(rest[0] ?? 1), console.error);
   console.log(JSON.stringify({ ...report, wallSeconds: Math.round((performance.now() - started) / 1000) }));
   process.exitCode = report.ok ? 0 : 1;
 }
