@@ -13,7 +13,7 @@ export interface EndedProcess {
 }
 
 /** What hangs for longer is a fault. */
-const LONGEST_MS = 900_000;
+const LONGEST_MS = 3_600_000;
 
 /** Runs the module with these arguments, for `killAfterMs` at most. Throws if it fails. */
 export async function runOwnProcess(
