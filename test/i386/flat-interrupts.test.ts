@@ -20,6 +20,8 @@ const CR0_AM = 0x40000;
 const NT = 0x4000;
 const AC = 0x40000;
 const PAGE = 4096;
+/** What is described of the record, and more: the rest is never written. */
+const RECORD_WORDS = 160;
 const PAGES = [GDT, IDT, TSS, STACK0 - PAGE, STACK0, STACK - PAGE, STACK, DATA].map((address) => address & -PAGE);
 const VECTOR = 0x21;
 const HANDLER = 0xc0123456 | 0;
@@ -182,7 +184,7 @@ function outcome() {
     cpl,
     mode,
     bank,
-    record: [...r],
+    record: r.subarray(0, RECORD_WORDS).join(' '),
     bytes,
   };
 }
@@ -226,7 +228,7 @@ describe('The short way', () => {
       }),
       {
         seed: 2008,
-        numRuns: 1200,
+        numRuns: 600,
         examples: [
           [WORLD, GATE],
           [INNER, GATE],
@@ -241,7 +243,7 @@ describe('The short way', () => {
         ],
       },
     );
-    expect(short).toBeGreaterThan(120);
+    expect(short).toBeGreaterThan(60);
   });
 
   test('of IRET does what the general one does', () => {
@@ -271,7 +273,7 @@ describe('The short way', () => {
       }),
       {
         seed: 2008,
-        numRuns: 1200,
+        numRuns: 600,
         examples: [
           [INNER, RETURN],
           [WORLD, RETURN],
@@ -293,7 +295,7 @@ describe('The short way', () => {
         ],
       },
     );
-    expect(short).toBeGreaterThan(120);
+    expect(short).toBeGreaterThan(60);
   });
 
   test('is not for a stack whose page is not in the TLB, and then changes nothing', () => {

@@ -303,10 +303,6 @@ export class Cpu {
     const linAddr = this.linear(segment, offset, size, true);
     return this.fault === 0 && this.mmu.probeWrite(linAddr, size);
   }
-  probeRead(segment: number, offset: number, size: number): boolean {
-    const linAddr = this.linear(segment, offset, size, false);
-    return this.fault === 0 && this.mmu.probeRead(linAddr, size);
-  }
 
   // ---- the stack --------------------------------------------------------------------------------------------------
 
@@ -347,9 +343,6 @@ export class Cpu {
 
   // ---- descriptor tables and TSS: linear, with supervisor privilege ------------------------------------------------
 
-  loadSystem8(linAddr: number): number {
-    return this.mmu.asSupervisor(() => this.mmu.load8(linAddr));
-  }
   loadSystem16(linAddr: number): number {
     const host = this.mmu.read[linAddr >>> 12];
     const within = linAddr & 0xfff;

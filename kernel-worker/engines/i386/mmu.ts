@@ -306,12 +306,6 @@ export class Mmu {
     return (linAddr & 0xfff) + size <= 4096 || this.pageForWrite(((linAddr & -4096) + 4096) | 0) !== 0;
   }
 
-  /** The same for loads. */
-  probeRead(linAddr: number, size: number): boolean {
-    if (this.pageForRead(linAddr) === 0) return false;
-    return (linAddr & 0xfff) + size <= 4096 || this.pageForRead(((linAddr & -4096) + 4096) | 0) !== 0;
-  }
-
   /**
    * A store of `size` bytes from `linAddr` upwards, to a page whose host offset came from `pageForWrite`, is about to happen: what was derived from the bytes there (decoded
    * code, translations) goes, and breakpoints are noted.
