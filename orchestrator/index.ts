@@ -4,7 +4,7 @@
 
 export { ErrorCode, KjumpError } from '../shared/errors.ts';
 export type { Guest, GuestKernel, GuestRoutine } from '../shared/guest.ts';
-export { JUMP_LINES, type JumpLine, PM_TESTS, type PmTest } from '../shared/jump-lines.ts';
+export { JUMP_LINES, type JumpLine, type Phase, PM_TESTS, type PmTest } from '../shared/jump-lines.ts';
 export { DEVICE_NAMES, PM_PHASES, type PmPhase } from '../shared/pm-phases.ts';
 export type { PhysicalCall, PhysicalCallResult } from './calling.ts';
 export type { ExpectOptions, KernelConsole } from './console.ts';

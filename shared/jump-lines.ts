@@ -21,8 +21,7 @@ export type JumpLine = (typeof JUMP_LINES)[number];
  * What is known of a jump that machine code makes by itself. Down: from where it went to a program of a lower privilege for the last time to
  * where paging goes off; upwards: from where paging is on again to the first instruction of such a program. Between them is `relocate`.
  */
-export const OWN_WORK = 'own-work';
-export const PHASES = [...JUMP_LINES, OWN_WORK] as const;
+export const PHASES = [...JUMP_LINES, 'own-work'] as const;
 export type Phase = (typeof PHASES)[number];
 export const OWN_WORK_INDEX = JUMP_LINES.length;
 
