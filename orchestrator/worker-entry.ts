@@ -19,15 +19,14 @@ export interface WorkerEntry {
  * Locate the worker module `stem` (relative, without its extension) beside the module whose `import.meta.url` is
  * `base`: it has the extension of that module, .ts in a source tree and .js when built.
  *
- * `typescript: true` also lets a *built* worker load .ts files, such as a user's kernel. The thread gets tsx's CommonJS
- * hook and not its ESM one: on Node 20 the ESM hook does not reach worker threads, and it starts three times slower.
- * Under that hook the thread must load such a file with `createRequire(import.meta.url)(path)`, which also takes ES
- * modules in .js, and not with `import()`; and nothing it loads may use top-level await.
+ * A built thread has no loader: what passes through one has getters for imports, and hot code is slower by a fourth; it starts
+ * in half of the time, too. One of the source tree gets tsx's CommonJS hook and not its ESM one: on Node 20 the ESM hook does not
+ * reach worker threads, and it starts three times slower. Under that hook nothing that the thread loads may use top-level await.
  */
-export function workerEntry(base: string, stem: string, options: { typescript: boolean }): WorkerEntry {
+export function workerEntry(base: string, stem: string): WorkerEntry {
   const extension = extname(fileURLToPath(base));
   const filename = fileURLToPath(new URL(stem + extension, base));
-  if (extension !== '.ts' && !options.typescript) return { filename, execArgv: [] };
+  if (extension !== '.ts') return { filename, execArgv: [] };
   // An absolute path, since --require looks names up from the working directory, which is the user's.
   return { filename, execArgv: ['--require', createRequire(base).resolve('tsx/cjs')] };
 }

@@ -222,7 +222,7 @@ function cannotStart(cause: Error): KjumpError {
 
 function startPool(threads: number): KernelPool {
   const pool: KernelPool = new Piscina({
-    ...workerEntry(import.meta.url, '../kernel-worker/main', { typescript: true }),
+    ...workerEntry(import.meta.url, '../kernel-worker/main'),
     // Equal: every thread exists from the start and counts as ready at once.
     minThreads: threads,
     maxThreads: threads,

@@ -2,8 +2,9 @@
 // Starting worker threads from source and from built files. The threads are real: what Node's loaders accept in a
 // thread is the point, and it differs between Node 20 and 24 and between tsx and vitest.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Piscina } from 'piscina';
 import { afterEach, expect, test } from 'vitest';
@@ -30,42 +31,40 @@ function builtTree(): string {
   writeFileSync(
     join(folder, 'main.js'),
     `import { createRequire } from 'node:module';
-     export default (task) => createRequire(import.meta.url)(task.specifier).default({ value: task.value });`,
+     const require = createRequire(import.meta.url);
+     export default (task) => {
+       require(task.loader);
+       return require(task.specifier).default({ value: task.value });
+     };`,
   );
   return folder;
 }
 
 test('a worker of the source tree is the .ts sibling and can import further .ts files', async () => {
-  const entry = workerEntry(import.meta.url, './fixtures/typed-worker', { typescript: false });
+  const entry = workerEntry(import.meta.url, './fixtures/typed-worker');
   expect(entry.filename).toBe(fileURLToPath(new URL('./fixtures/typed-worker.ts', import.meta.url)));
   expect(await runOnce(entry, { value: 21 })).toEqual({ doubled: 42, execArgv: entry.execArgv });
 });
 
 test('a built worker is the .js sibling and carries no loader', () => {
-  expect(workerEntry('file:///lib/dist/orchestrator/host.js', '../kernel-worker/main', { typescript: false })).toEqual({
+  expect(workerEntry('file:///lib/dist/orchestrator/host.js', '../kernel-worker/main')).toEqual({
     filename: fileURLToPath('file:///lib/dist/kernel-worker/main.js'),
     execArgv: [],
   });
 });
 
-test('a built worker asked to read TypeScript gets the loader by absolute path', () => {
-  const { filename, execArgv } = workerEntry(new URL('./host.js', import.meta.url).href, './main', {
-    typescript: true,
-  });
-  expect(filename).toBe(fileURLToPath(new URL('./main.js', import.meta.url)));
-  expect(execArgv[0]).toBe('--require');
-  expect(isAbsolute(execArgv[1]!)).toBe(true);
-});
-
-test('a built worker with the loader loads a .ts kernel', async () => {
-  const main = join(builtTree(), 'main.js');
+test('a built worker that takes up the loader by itself loads a .ts kernel from then on', async () => {
+  const filename = join(builtTree(), 'main.js');
   // tsx is looked up from here, where it is installed; the worker itself lies in another folder.
-  const { execArgv } = workerEntry(import.meta.url, './main', { typescript: true });
+  const loader = createRequire(import.meta.url).resolve('tsx/cjs');
   const specifier = fileURLToPath(new URL('./fixtures/typed-worker.ts', import.meta.url));
-  expect(await runOnce({ filename: main, execArgv }, { specifier, value: 4 })).toEqual({ doubled: 8, execArgv });
+  expect(await runOnce({ filename, execArgv: [] }, { loader, specifier, value: 4 })).toEqual({
+    doubled: 8,
+    execArgv: [],
+  });
 });
 
 test('a path with spaces and percent signs is decoded', () => {
   const base = pathToFileURL(join(tmpdir(), 'a b %41', 'host.js')).href;
-  expect(workerEntry(base, './main', { typescript: false }).filename).toBe(join(tmpdir(), 'a b %41', 'main.js'));
+  expect(workerEntry(base, './main').filename).toBe(join(tmpdir(), 'a b %41', 'main.js'));
 });

@@ -23,7 +23,7 @@ function start(
   words: Int32Array,
   data: { role: 'owner' | 'releaser'; slot: number; turn: number },
 ): Worker {
-  const { filename, execArgv } = workerEntry(import.meta.url, '../fixtures/memory-thread', { typescript: false });
+  const { filename, execArgv } = workerEntry(import.meta.url, '../fixtures/memory-thread');
   // By require, which the loader's hook reaches in a thread of Node 20; the main module of a Worker is imported.
   const worker = new Worker(`require(${JSON.stringify(filename)})`, {
     eval: true,
