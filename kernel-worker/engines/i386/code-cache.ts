@@ -18,8 +18,9 @@ const BLOCK_MAX = 64;
 /** Words that the longest block can take: its instructions, a few micro-operations each. */
 const ROOM = BLOCK_HEADER + (BLOCK_MAX + 1) * 40;
 const BUCKETS = 1 << 15;
-const RECENT = 1 << 12;
+const QUICK = 1 << 13;
 const PAGE = 4096;
+const USER_BANK = 1 << 20;
 const CS_BASE = 17;
 const CS_LIMIT = 18;
 const CR2 = 49;
@@ -38,15 +39,13 @@ export class CodeCache implements ByteSource {
   private readonly instruction = new Instruction();
   private next = 4;
   private readonly buckets = new Int32Array(BUCKETS);
-  /** Blocks by linear address: [linear address, mode, block, age], valid while no mapping changes, which ends an age. */
-  private readonly recent = new Int32Array(RECENT * 4);
-  age = 1;
+  /** Blocks within one page that were found lately, by where their code is: [host offset, mode, block, 0]. */
+  private readonly quick = new Int32Array(QUICK * 4);
   /**
    * Executions after which a block is worth a translation: one takes as long as some thousands of interpreted instructions, and most
    * code of a boot is run less often. Tests lower it: nothing but speed depends on it.
    */
   hotAfter = 10_000;
-  private recentUsed = false;
   // The instruction being fetched: where it starts, and the host offsets of its two pages.
   private fetchAt = 0;
   private firstHost = 0;
@@ -55,8 +54,7 @@ export class CodeCache implements ByteSource {
   private crosses = false;
   private isFirst = false;
   private originWord = 0;
-  /** Hooks of who has hung something on blocks: a new age begins; they are forgotten. */
-  onAged: (age: number) => void = () => {};
+  /** Hook of who has hung something on blocks: they are forgotten. */
   onCleared: () => void = () => {};
   /** Blocks decoded, in all: how often the cache was of no use. */
   decoded = 0;
@@ -69,31 +67,20 @@ export class CodeCache implements ByteSource {
     this.emitter = new Emitter(this);
   }
 
-  /** Linear addresses may mean other frames from now on. */
-  dropRecent(): void {
-    if (!this.recentUsed) return;
-    this.age = (this.age + 1) | 0;
-    this.onAged(this.age);
-    this.recentUsed = false;
-  }
-
   /**
    * The block that starts at `eip`, of at most `left` instructions; 0 with a fault posted, or at another kernel's door. `single`: one instruction only.
    */
   find(eip: number, left: number, single: boolean): number {
-    const { cpu, code, recent } = this;
+    const { cpu, code } = this;
     const linAddr = (cpu.r[CS_BASE] + eip) | 0;
     const { mode } = cpu;
     if (!cpu.paging && cpu.handOver.isArrival(linAddr)) return 0;
-    if (!single) {
-      const slot = ((linAddr ^ (linAddr >>> 12)) & (RECENT - 1)) << 2;
-      const block = recent[slot + 2];
-      if (recent[slot + 3] === this.age && recent[slot] === linAddr && recent[slot + 1] === mode) {
-        if (this.isGood(block) && code[block] <= left) return block;
-      }
-    }
     const limit = cpu.r[CS_LIMIT];
     const nearLimit = limit !== -1 && (limit >>> 0) - (eip >>> 0) < LIMIT_MARGIN;
+    if (!single && !nearLimit) {
+      const block = this.findQuickly(linAddr, mode);
+      if (block !== 0 && code[block] <= left) return block;
+    }
     if (nearLimit && eip >>> 0 > limit >>> 0) {
       cpu.raise(GENERAL_PROTECTION, 0);
       return 0;
@@ -106,8 +93,19 @@ export class CodeCache implements ByteSource {
       return block;
     }
     if (nearLimit && !this.isWithin(block, eip, limit)) return 0;
-    if (!isSingle) this.remember(linAddr, mode, block);
+    if (!isSingle && code[block + 3] < 0 && code[block + 1] !== 0) this.remember(block);
     return block;
+  }
+
+  /** A block that was found lately where a linear address leads, or 0. */
+  private findQuickly(linAddr: number, mode: number): number {
+    const { code, quick, generations } = this;
+    const page = this.cpu.mmu.fetch[(linAddr >>> 12) + ((mode & Mode.user) !== 0 ? USER_BANK : 0)];
+    const host = page | (linAddr & (PAGE - 1));
+    const slot = quickSlot(host);
+    if (page === 0 || quick[slot] !== host || quick[slot + 1] !== mode) return 0;
+    const block = quick[slot + 2];
+    return generations[code[block + 1]] === code[block + 2] ? block : 0;
   }
 
   /** A block that was decoded in this frame, and is good, or 0. */
@@ -130,14 +128,19 @@ export class CodeCache implements ByteSource {
     );
   }
 
-  private remember(linAddr: number, mode: number, block: number): void {
-    const { recent } = this;
-    const slot = ((linAddr ^ (linAddr >>> 12)) & (RECENT - 1)) << 2;
-    recent[slot] = linAddr;
-    recent[slot + 1] = mode;
-    recent[slot + 2] = block;
-    recent[slot + 3] = this.age;
-    this.recentUsed = true;
+  private remember(block: number): void {
+    const { code, quick } = this;
+    const host = this.hostOf(block);
+    const slot = quickSlot(host);
+    quick[slot] = host;
+    quick[slot + 1] = code[block + 6];
+    quick[slot + 2] = block;
+  }
+
+  /** Host offset of a block's code. */
+  hostOf(block: number): number {
+    const { code } = this;
+    return this.framesBase + code[block + 1] * PAGE + code[block + 5];
   }
 
   /** An instruction that ends behind the limit of CS faults (SDM vol. 3A §5.3). */
@@ -313,10 +316,12 @@ export class CodeCache implements ByteSource {
   private clear(): void {
     this.next = 4;
     this.buckets.fill(0);
-    this.recent.fill(0);
+    this.quick.fill(0);
     this.onCleared();
   }
 }
+
+const quickSlot = (host: number): number => ((host ^ (host >>> 12)) & (QUICK - 1)) << 2;
 
 function hash(frame: number, offset: number): number {
   return (Math.imul(frame, 0x9e3779b1) ^ Math.imul(offset, 0x85ebca6b)) >>> 17;

@@ -103,8 +103,6 @@ export class Cpu {
   violation = -1;
   /** Level of A20M# that the TLB was filled under. */
   private a20 = 0;
-  /** Hook of the cache of decoded code: linear addresses may mean other frames from now on. */
-  onFetchesDropped: () => void = () => {};
   /** The block under way must not go on behind the instruction under way. */
   leaveAfterInstruction: () => void = () => {};
   /** The same if it was decoded from this frame. */

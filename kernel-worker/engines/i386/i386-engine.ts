@@ -65,7 +65,6 @@ export class I386Engine implements Engine {
     this.cpu = new Cpu(board, slot);
     this.cache = new CodeCache(this.cpu);
     this.interpreter = new Interpreter(this.cpu, this.cache);
-    this.cpu.onFetchesDropped = () => this.cache.dropRecent();
     this.cpu.syncTime = () => this.syncTime();
     this.cpu.spendTicks = (ticks) => this.spendTicks(ticks);
     board.busMaster.beforeStore = (page) => this.cpu.mmu.deviceStores(page);

@@ -60,7 +60,6 @@ export class Interpreter {
       // Translated code, which is not at any block of ours, may be of any of its frames.
       if (this.at === 0 || cache.isOf(this.block, frame)) this.leaveAfterInstruction();
     };
-    cache.onAged = (age) => this.translator.setAge(age);
     cache.onCleared = () => this.translator.clear();
   }
 

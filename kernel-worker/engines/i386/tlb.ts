@@ -37,7 +37,7 @@ export class Tlb {
   /** The last page that was stored to and has no store entry, so that stores to it are noticed: its index, and where it is. */
   noticedIndex = NOTHING;
   noticedHost = 0;
-  /** A part of it for translated code: loses entries whenever `read` or `write` does. */
+  /** Some of it for translated code: loses entries whenever `read`, `write` or `fetch` does. */
   readonly fast: FastTlb;
   private readonly cpu: Cpu;
   private readonly memory: PhysicalMemory;
@@ -80,7 +80,6 @@ export class Tlb {
     this.noticedIndex = NOTHING;
     for (let i = 0; i < walkedList.length; i++) walked[walkedList[i]] = 0;
     walkedList.length = 0;
-    this.cpu.onFetchesDropped();
   }
 
   /** True if translations in the TLB came from this frame. Mostly there are few such frames, or none. */
@@ -112,7 +111,6 @@ export class Tlb {
     if ((this.noticedIndex & (BANK - 1)) === linPage) this.noticedIndex = NOTHING;
     for (let index = linPage; index < NO_BANK; index += BANK) {
       if (page[index] === 0) continue;
-      if (fetch[index] !== 0) this.cpu.onFetchesDropped();
       if (entryOf[page[index] - 1] === index + 1) entryOf[page[index] - 1] = 0;
       fetch[index] = 0;
       this.read[index] = 0;
@@ -205,7 +203,6 @@ export class Tlb {
 
   private forgetEntry(index: number, physPageIndex: number): void {
     if (this.page[index] !== physPageIndex + 1) return;
-    if (this.fetch[index] !== 0) this.cpu.onFetchesDropped();
     this.read[index] = 0;
     this.write[index] = 0;
     this.fetch[index] = 0;

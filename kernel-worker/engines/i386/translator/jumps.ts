@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
 // From one translated function to the next without a way through JavaScript. The driver is a function of WebAssembly that calls a
-// region, looks up in a table where it has led, and calls the next. An entry says of a linear address what `find` of the code cache
-// would say: it counts only in the age it was made in (no mapping has changed since), in its mode, while its frame has its
+// region, looks up where it has led, and calls the next: linear address to host offset in the fast TLB, host offset to translation in
+// a table. An entry of that says what `find` of the code cache would say: it counts only in its mode, while its frame has its
 // generation, and if the budget covers the block. Everything else goes back to the interpreter.
 import { FAST_TLB_BYTES, JUMP_TABLE_BYTES } from '../../../../shared/machine-memory.ts';
 import type { Board } from '../../../board.ts';
+import type { FastTlb } from '../fast-tlb.ts';
 import { EXIT_WORD } from './locals.ts';
 import { ENTRY_BITS } from './region.ts';
 import { Op, WasmCode } from './wasm-code.ts';
 
-/** An entry in words: [linear address, mode, age, address of the generation, generation, instructions, translation, unused]. */
+/** An entry in words: [host offset of the code, mode, address of the generation, generation, instructions, translation, 0, 0]. */
 const ENTRY_BYTES = 32;
 const ENTRIES = JUMP_TABLE_BYTES / ENTRY_BYTES;
 const EIP = 8;
-/** The word of the first entry that no entry uses holds the age. */
-const AGE = 7;
+export const DRIVER_PARAMETERS = 4;
+export const DRIVER_LOCALS = 3;
 
 export class Jumps {
   readonly address: number;
@@ -31,34 +32,27 @@ export class Jumps {
     this.generationsAt = machine.region('code-generations').offset;
   }
 
-  /** The age of the code cache. */
-  set age(age: number) {
-    this.words[AGE] = age;
-  }
-
-  /** Notes that a block with a translation begins at a linear address. */
-  add(linAddr: number, code: Int32Array, block: number, age: number): void {
+  /** Notes that a block with a translation has its code at a host offset. */
+  add(host: number, code: Int32Array, block: number): void {
     const { words } = this;
-    const at = ((linAddr ^ (linAddr >>> 12)) & (ENTRIES - 1)) << 3;
-    words[at] = linAddr;
+    const at = ((host ^ (host >>> 12)) & (ENTRIES - 1)) << 3;
+    words[at] = host;
     words[at + 1] = code[block + 6];
-    words[at + 2] = age;
-    words[at + 3] = this.generationsAt + code[block + 1] * 4;
-    words[at + 4] = code[block + 2];
-    words[at + 5] = code[block];
-    words[at + 6] = code[block + 9];
+    words[at + 2] = this.generationsAt + code[block + 1] * 4;
+    words[at + 3] = code[block + 2];
+    words[at + 4] = code[block];
+    words[at + 5] = code[block + 9];
   }
 
-  /** Every function is forgotten; the age goes on. */
+  /** Every function is forgotten. */
   clear(): void {
-    this.words.fill(0, 0, AGE);
-    this.words.fill(0, AGE + 1);
+    this.words.fill(0);
   }
 }
 
-/** The driver: (instructions left, translation, mode or −1 for one region only) → instructions left. */
-export function driverCode(cpuAt: number, jumpsAt: number, regionType: number): WasmCode {
-  const [left, translation, mode, address, entry] = [0, 1, 2, 3, 4];
+/** The driver: (instructions left, translation, mode or −1 for one region only, key of the fast TLB) → instructions left. */
+export function driverCode(cpuAt: number, tlb: FastTlb, jumpsAt: number, regionType: number): WasmCode {
+  const [left, translation, mode, key, address, entry, host] = [0, 1, 2, 3, 4, 5, 6];
   const code = new WasmCode();
   const back = code.block();
   const next = code.loop();
@@ -79,8 +73,16 @@ export function driverCode(cpuAt: number, jumpsAt: number, regionType: number): 
     .const(0)
     .load32(cpuAt + EIP * 4)
     .tee(address);
+  code.const(9).op(Op.shrU).const(tlb.entryMask).op(Op.and).tee(entry).load32(tlb.fetchAt);
+  code.get(address).const(-4096).op(Op.and).get(key).op(Op.or, Op.ne).brIf(back);
   code
+    .get(entry)
+    .load32(tlb.fetchAt + 4)
     .get(address)
+    .op(Op.add)
+    .tee(host);
+  code
+    .get(host)
     .const(12)
     .op(Op.shrU, Op.xor)
     .const(ENTRIES - 1)
@@ -88,38 +90,13 @@ export function driverCode(cpuAt: number, jumpsAt: number, regionType: number): 
     .const(5)
     .op(Op.shl)
     .tee(entry);
-  code.load32(jumpsAt).get(address).op(Op.ne).brIf(back);
-  code
-    .get(entry)
-    .load32(jumpsAt + 4)
-    .get(mode)
-    .op(Op.ne)
-    .brIf(back);
-  code
-    .get(entry)
-    .load32(jumpsAt + 8)
-    .const(0)
-    .load32(jumpsAt + AGE * 4)
-    .op(Op.ne)
-    .brIf(back);
-  code
-    .get(entry)
-    .load32(jumpsAt + 12)
-    .load32()
-    .get(entry)
-    .load32(jumpsAt + 16)
-    .op(Op.ne)
-    .brIf(back);
-  code
-    .get(entry)
-    .load32(jumpsAt + 20)
-    .get(left)
-    .op(Op.gtS)
-    .brIf(back);
-  code
-    .get(entry)
-    .load32(jumpsAt + 24)
-    .set(translation);
+  code.load32(jumpsAt).get(host).op(Op.ne).brIf(back);
+  const field = (word: number): WasmCode => code.get(entry).load32(jumpsAt + word * 4);
+  field(1).get(mode).op(Op.ne).brIf(back);
+  field(2).load32();
+  field(3).op(Op.ne).brIf(back);
+  field(4).get(left).op(Op.gtS).brIf(back);
+  field(5).set(translation);
   code.br(next).end().end();
   return code.get(left).endFunction();
 }

@@ -5,7 +5,7 @@
 // budget covers the whole block that they lead to.
 import { assert } from '../../../../shared/errors.ts';
 import { BLOCK_HEADER, type CodeCache } from '../code-cache.ts';
-import { TLB_USER, TLB_VALID } from '../fast-tlb.ts';
+import { tlbKey } from '../fast-tlb.ts';
 import { Mode } from '../mode.ts';
 import { UOP_NAMES } from '../uops.ts';
 import { BlockCode, type Surroundings, type Ways } from './block-code.ts';
@@ -55,7 +55,7 @@ class RegionCode implements Ways {
     this.cache = cache;
     this.region = region;
     this.surroundings = surroundings;
-    this.tlbKey = TLB_VALID | ((region.mode & Mode.user) !== 0 ? TLB_USER : 0);
+    this.tlbKey = tlbKey((region.mode & Mode.user) !== 0);
     this.byOffset = new Map(region.blocks.map((block) => [block.start, block]));
   }
 

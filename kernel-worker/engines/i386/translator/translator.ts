@@ -7,12 +7,13 @@
 // Translated code hangs on blocks: it is good as long as the block is that it is entered by, and is forgotten with the cache.
 import type { CodeCache } from '../code-cache.ts';
 import type { Cpu } from '../cpu.ts';
+import { tlbKey } from '../fast-tlb.ts';
 import { HELPERS } from '../helper-table.ts';
 import { Mode } from '../mode.ts';
 import type { Helper } from '../operands.ts';
 import type { Surroundings } from './block-code.ts';
 import { statusFunction } from './flags-code.ts';
-import { driverCode, Jumps } from './jumps.ts';
+import { DRIVER_LOCALS, DRIVER_PARAMETERS, driverCode, Jumps } from './jumps.ts';
 import { EXIT_LEFT, EXIT_WORD, FLAG_WORDS, PARAMETERS } from './locals.ts';
 import { collectRegion, ENTRY_BITS, type Region } from './region.ts';
 import { regionFunction } from './region-code.ts';
@@ -24,6 +25,7 @@ const EFLAGS = 9;
 const FLAGS = FLAG_WORDS;
 const EXIT = EXIT_WORD;
 const BATCH = 8;
+const USER_BANK = 1 << 20;
 const WASM_PAGE = 65536;
 /** What the micro-operations are translated for: 32-bit code and data without limits. */
 const NEEDED = Mode.code32 | Mode.stack32 | Mode.flatData | Mode.flatCode;
@@ -36,7 +38,7 @@ const TABLE_STEP = 1024;
 /** A mode that no block has: behind the first region it is gone on in the interpreter. */
 const ONE_REGION = -1;
 
-type Driver = (left: number, translation: number, mode: number) => number;
+type Driver = (left: number, translation: number, mode: number, key: number) => number;
 
 const IMPORTS = [
   { name: 'readMissed', parameters: 2 },
@@ -88,13 +90,11 @@ export class Translator {
         this.callHelper(number, operands, immediate, origin, left),
     };
     this.jumps = new Jumps(cpu.board, cpu.slotIndex);
-    this.setAge(cache.age);
-    const { cpuAt } = this.surroundings;
     const driver: ModuleFunction = {
       name: 'driver',
-      parameters: 3,
-      locals: [[2, I32]],
-      code: driverCode(cpuAt, this.jumps.address, PARAMETERS).bytes,
+      parameters: DRIVER_PARAMETERS,
+      locals: [[DRIVER_LOCALS, I32]],
+      code: driverCode(this.surroundings.cpuAt, cpu.mmu.tlb.fast, this.jumps.address, PARAMETERS).bytes,
     };
     this.driver = this.instantiate([], [driver]).driver as Driver;
   }
@@ -108,9 +108,12 @@ export class Translator {
   run(block: number, left: number): number {
     const { cpu, cache } = this;
     const { code } = cache;
-    if (!cpu.paging) return this.driver(left, code[block + TRANSLATION], ONE_REGION);
-    this.jumps.add(cpu.r[EIP], code, block, cache.age);
-    return this.driver(left, code[block + TRANSLATION], code[block + 6]);
+    const { mmu } = cpu;
+    if (!cpu.paging) return this.driver(left, code[block + TRANSLATION], ONE_REGION, 0);
+    const isUser = cpu.cpl === 3;
+    mmu.tlb.fast.fillFetch(cpu.r[EIP], isUser ? USER_BANK : 0, mmu.fetch);
+    this.jumps.add(cache.hostOf(block), code, block);
+    return this.driver(left, code[block + TRANSLATION], code[block + 6], tlbKey(isUser));
   }
 
   /** A run of the interpreter begins. */
@@ -159,11 +162,6 @@ export class Translator {
     while (this.count + regions.length > this.table.length) this.table.grow(TABLE_STEP);
     for (let n = 0; n < regions.length; n++) this.table.set(this.count++, exports[String(n)]);
     this.modules++;
-  }
-
-  /** Linear addresses may mean other frames. */
-  setAge(age: number): void {
-    this.jumps.age = age;
   }
 
   /** The cache has forgotten every block. */
