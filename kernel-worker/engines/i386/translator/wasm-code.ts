@@ -4,6 +4,8 @@
 // and 64-bit ones for a product. Labels are counted from the outside: `open` gives the depth at which a block was opened, and a
 // branch to it is written as the distance from where it stands.
 
+import { WasmBytes } from './wasm-bytes.ts';
+
 /** Operations without an immediate. */
 export const Op = {
   unreachable: 0x00,
@@ -47,31 +49,17 @@ export const I64 = 0x7e;
 const VOID = 0x40;
 const END = 0x0b;
 
-/** Appends an unsigned LEB128. */
-export function pushUnsigned(bytes: number[], value: number): void {
-  let rest = value >>> 0;
-  for (; rest >= 0x80; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
-  bytes.push(rest);
-}
-
-/** Appends a signed LEB128. */
-export function pushSigned(bytes: number[], value: number): void {
-  let rest = value | 0;
-  for (; rest < -64 || rest > 63; rest >>= 7) bytes.push((rest & 0x7f) | 0x80);
-  bytes.push(rest & 0x7f);
-}
-
 export class WasmCode {
-  readonly bytes: number[] = [];
+  readonly bytes = new WasmBytes();
   private depth = 0;
 
   op(...operations: number[]): this {
-    this.bytes.push(...operations);
+    for (const operation of operations) this.bytes.push(operation);
     return this;
   }
   const(value: number): this {
     this.bytes.push(0x41);
-    pushSigned(this.bytes, value);
+    this.bytes.signed(value);
     return this;
   }
   get(local: number): this {
@@ -93,7 +81,7 @@ export class WasmCode {
   }
   private indexed(operation: number, index: number): this {
     this.bytes.push(operation);
-    pushUnsigned(this.bytes, index);
+    this.bytes.unsigned(index);
     return this;
   }
 
@@ -118,23 +106,24 @@ export class WasmCode {
   }
   private access(operation: number, offset: number): this {
     // No alignment is promised: it changes nothing but what the processor may expect.
-    this.bytes.push(operation, 0);
-    pushUnsigned(this.bytes, offset);
+    this.bytes.push(operation);
+    this.bytes.push(0);
+    this.bytes.unsigned(offset);
     return this;
   }
 
   /** Opens a block, whose end a branch goes to; gives its label. */
   block(): number {
-    this.bytes.push(0x02, VOID);
+    this.op(0x02, VOID);
     return this.depth++;
   }
   /** Opens a loop, whose beginning a branch goes to; gives its label. */
   loop(): number {
-    this.bytes.push(0x03, VOID);
+    this.op(0x03, VOID);
     return this.depth++;
   }
   if(type = VOID): this {
-    this.bytes.push(0x04, type);
+    this.op(0x04, type);
     this.depth++;
     return this;
   }
@@ -158,9 +147,9 @@ export class WasmCode {
   /** Branches by the number on the stack; beyond the list, to the last label. */
   brTable(labels: readonly number[], last: number): this {
     this.bytes.push(0x0e);
-    pushUnsigned(this.bytes, labels.length);
-    for (const label of labels) pushUnsigned(this.bytes, this.depth - 1 - label);
-    pushUnsigned(this.bytes, this.depth - 1 - last);
+    this.bytes.unsigned(labels.length);
+    for (const label of labels) this.bytes.unsigned(this.depth - 1 - label);
+    this.bytes.unsigned(this.depth - 1 - last);
     return this;
   }
 }

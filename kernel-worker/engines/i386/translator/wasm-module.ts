@@ -2,7 +2,8 @@
 //
 // A WebAssembly module as bytes (core specification 2.0, §5.5): functions of 32-bit integers with one result, over one imported
 // shared memory. Functions are numbered imports first.
-import { I32, pushUnsigned } from './wasm-code.ts';
+import { WasmBytes } from './wasm-bytes.ts';
+import { I32 } from './wasm-code.ts';
 
 export interface ModuleImport {
   readonly name: string;
@@ -16,7 +17,7 @@ export interface ModuleFunction {
   /** Locals behind the parameters, by type in runs: [count, type]. */
   readonly locals: readonly (readonly [number, number])[];
   /** Body, with its end. */
-  readonly code: readonly number[];
+  readonly code: WasmBytes;
 }
 
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
@@ -45,55 +46,61 @@ export function encodeModule(
 ): Uint8Array<ArrayBuffer> {
   const typeOf = (parameters: number): number => parameters;
   const arities = Array.from({ length: PARAMETERS_MAX + 1 }, (_, parameters) => parameters);
-  const bytes = [...HEADER];
+  const bytes = new WasmBytes();
+  for (const byte of HEADER) bytes.push(byte);
   section(bytes, TYPES, arities, (out, parameters) => {
     out.push(FUNCTION_TYPE);
-    pushUnsigned(out, parameters);
+    out.unsigned(parameters);
     for (let i = 0; i < parameters; i++) out.push(I32);
-    out.push(1, I32);
+    out.push(1);
+    out.push(I32);
   });
   section(bytes, IMPORTS, [MEMORY, TABLE, ...imports], (out, entry) => {
-    pushName(out, 'host');
-    pushName(out, entry.name);
-    if (entry === TABLE) out.push(1, FUNCTION_REFERENCE, 0, 0);
+    name(out, 'host');
+    name(out, entry.name);
+    if (entry === TABLE) for (const byte of [1, FUNCTION_REFERENCE, 0, 0]) out.push(byte);
     else if (entry === MEMORY) {
-      out.push(2, SHARED_WITH_MAXIMUM);
-      pushUnsigned(out, memoryPages);
-      pushUnsigned(out, memoryPages);
-    } else out.push(0, typeOf(entry.parameters));
+      out.push(2);
+      out.push(SHARED_WITH_MAXIMUM);
+      out.unsigned(memoryPages);
+      out.unsigned(memoryPages);
+    } else {
+      out.push(0);
+      out.push(typeOf(entry.parameters));
+    }
   });
   section(bytes, FUNCTIONS, functions, (out, { parameters }) => out.push(typeOf(parameters)));
   const exported = [...functions.entries()].filter(([, { name }]) => name !== '');
-  section(bytes, EXPORTS, exported, (out, [index, { name }]) => {
-    pushName(out, name);
+  section(bytes, EXPORTS, exported, (out, [index, exportedFunction]) => {
+    name(out, exportedFunction.name);
     out.push(0);
-    pushUnsigned(out, imports.length + index);
+    out.unsigned(imports.length + index);
   });
   section(bytes, CODE, functions, (out, { locals, code }) => {
-    const head: number[] = [];
-    pushUnsigned(head, locals.length);
+    const head = new WasmBytes();
+    head.unsigned(locals.length);
     for (const [count, type] of locals) {
-      pushUnsigned(head, count);
+      head.unsigned(count);
       head.push(type);
     }
-    pushUnsigned(out, head.length + code.length);
-    for (const byte of head) out.push(byte);
-    for (const byte of code) out.push(byte);
+    out.unsigned(head.length + code.length);
+    out.append(head);
+    out.append(code);
   });
-  return Uint8Array.from(bytes);
+  return bytes.view;
 }
 
-function section<T>(bytes: number[], id: number, entries: readonly T[], put: (out: number[], entry: T) => void): void {
-  const content: number[] = [];
-  pushUnsigned(content, entries.length);
+function section<T>(bytes: WasmBytes, id: number, entries: readonly T[], put: (out: WasmBytes, entry: T) => void) {
+  const content = new WasmBytes();
+  content.unsigned(entries.length);
   for (const entry of entries) put(content, entry);
   bytes.push(id);
-  pushUnsigned(bytes, content.length);
-  for (const byte of content) bytes.push(byte);
+  bytes.unsigned(content.length);
+  bytes.append(content);
 }
 
 /** Names are ASCII. */
-function pushName(out: number[], name: string): void {
-  pushUnsigned(out, name.length);
-  for (let i = 0; i < name.length; i++) out.push(name.charCodeAt(i));
+function name(out: WasmBytes, text: string): void {
+  out.unsigned(text.length);
+  for (let i = 0; i < text.length; i++) out.push(text.charCodeAt(i));
 }
