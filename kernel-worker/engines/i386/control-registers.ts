@@ -86,8 +86,7 @@ function writeCr3(cpu: Cpu, value: number): void {
     cpu.raise(GENERAL_PROTECTION, 0);
     return;
   }
-  r[CR3] = value;
-  cpu.mmu.flush();
+  cpu.mmu.changeTables(value);
   cpu.leaveRun();
 }
 

@@ -35,12 +35,10 @@ const RESULT = 3;
 const MIN = -0x80000000;
 const USER_BANK = 1 << 20;
 const LEAVE_UOP = UOP.NEXT;
-/** Header words of a block, and words of the record that translated code uses (translator/locals.ts). */
+/** Header words of a block, and those of the record that have the lazy flags of translated code (translator/locals.ts). */
 const HEAT = 8;
 const TRANSLATION = 9;
 const FLAGS = 132;
-const EXIT = 137;
-const DECLINED = 1;
 
 export class Interpreter {
   private readonly cpu: Cpu;
@@ -154,7 +152,7 @@ export class Interpreter {
         fa = r[FLAGS + 2];
         fb = r[FLAGS + 3];
         fr = r[FLAGS + 4];
-        isDeclined = r[EXIT] === DECLINED;
+        isDeclined = translator.isDeclined;
         bank = mmu.bank;
         this.endBlock(left);
         continue;

@@ -14,6 +14,12 @@ import { Tlb } from './tlb.ts';
 const BANK = 1 << 20;
 const NO_BANK = 2 * BANK;
 const ALIGNMENT_CHECK = 17;
+const CR0 = 48;
+const CR3 = 50;
+const CR4 = 51;
+const A20_MASKED = 62;
+const CR0_PG = -0x80000000;
+const CR4_PAE = 0x20;
 /** Copies of pages between two questions for frames that the pool could not spare. */
 const ALIAS_PAUSE = 256;
 
@@ -63,6 +69,16 @@ export class Mmu {
   /** Linear addresses may mean other pages from now on. */
   flush(): void {
     this.tlb.flush();
+  }
+
+  /** CR3 is loaded. */
+  changeTables(cr3: number): void {
+    const { r } = this.cpu;
+    const before = r[CR3];
+    r[CR3] = cr3;
+    const is32 = (r[CR0] & CR0_PG) !== 0 && (r[CR4] & CR4_PAE) === 0 && r[A20_MASKED] === 0;
+    if (is32) this.tlb.changeDirectory(before & -4096, cr3 & -4096);
+    else this.tlb.flush();
   }
 
   // ---- pages as host offsets --------------------------------------------------------------------------------------

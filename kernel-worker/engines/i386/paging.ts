@@ -4,9 +4,10 @@
 // the TLB which frames it read.
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Cpu } from './cpu.ts';
-import { ANY_TABLE as TABLE_OF_ANY, type Tlb } from './tlb.ts';
+import { ANY_TABLE as TABLE_OF_ANY, DIRECTORY as TABLE_OF_TABLES, type Tlb } from './tlb.ts';
 
 const ANY_TABLE = TABLE_OF_ANY;
+const DIRECTORY = TABLE_OF_TABLES;
 const CR0_WORD = 48;
 const CR2_WORD = 49;
 const CR3_WORD = 50;
@@ -82,7 +83,7 @@ export class Paging {
     if ((pde & PTE_PS) !== 0 && (this.r[CR4_WORD] & CR4_PSE) !== 0) {
       if ((pde & PDE_4M_RESERVED) !== 0) return this.pageFault(linAddr, PF_P | PF_RSVD, access, user);
       if (!isAllowed(pde, isWrite, user, wp)) return this.pageFault(linAddr, PF_P, access, user);
-      this.mark(pdeAddr, pde, pde | PTE_A | (isWrite ? PTE_D : 0), ANY_TABLE);
+      this.mark(pdeAddr, pde, pde | PTE_A | (isWrite ? PTE_D : 0), DIRECTORY);
       this.physPage = this.lineA20((pde & 0xffc00000) | (linAddr & 0x3ff000));
       return true;
     }
@@ -90,7 +91,7 @@ export class Paging {
     const pte = memory.read32(pteAddr);
     if ((pte & PTE_P) === 0) return this.pageFault(linAddr, 0, access, user);
     if (!isAllowed(pde & pte, isWrite, user, wp)) return this.pageFault(linAddr, PF_P, access, user);
-    this.mark(pdeAddr, pde, pde | PTE_A, ANY_TABLE);
+    this.mark(pdeAddr, pde, pde | PTE_A, DIRECTORY);
     this.mark(pteAddr, pte, pte | PTE_A | (isWrite ? PTE_D : 0), (linAddr >>> 22) + 1);
     this.physPage = this.lineA20(pte & -4096);
     return true;

@@ -163,10 +163,7 @@ function saveState(cpu: Cpu, eip: number, eflags: number): void {
 /** The new task has the CPU. Its segments hold selectors, but nothing may go through them yet. */
 function commit(cpu: Cpu, is32: boolean): void {
   const { r } = cpu;
-  if (is32 && (r[CR0] & CR0_PG) !== 0) {
-    r[CR3] = next[NEXT_CR3];
-    cpu.mmu.flush();
-  }
+  if (is32 && (r[CR0] & CR0_PG) !== 0) cpu.mmu.changeTables(next[NEXT_CR3]);
   cpu.flags.reload();
   r[EFLAGS] = (next[NEXT_EFLAGS] & EFLAGS_KNOWN) | EFLAGS_ALWAYS;
   // The upper halves that a 16-bit task state does not have are undefined; ones.

@@ -3,9 +3,10 @@
 // The TLB: host offsets of pages, one array for reads, one for stores, one for fetches, each indexed by linear page number plus a
 // bank: 0 supervisor, 1 user, 2 never filled (alignment checks on: every access takes the slow path). 0 is a miss.
 //
-// It cannot be noticed by a guest, and so a capture need not carry it: it is empty after every load of CR3, and a store to a frame
-// that translations were read from takes back what they said. Such frames, frames that hold decoded code, and pages with a data
-// breakpoint get no store entry; shared frames and pages outside the kernel's windows neither.
+// It cannot be noticed by a guest, and so a capture need not carry it: it holds nothing but what a walk of the tables would find now. A
+// load of CR3 takes away what the new tables say otherwise, or may say; a store to a frame that translations were read from takes
+// back what they said. Such frames, frames that hold decoded code, and pages with a data breakpoint get no store entry; shared frames
+// and pages outside the kernel's windows neither.
 import type { PhysicalMemory } from '../../../shared/physical-memory.ts';
 import type { Cpu } from './cpu.ts';
 import { FastTlb } from './fast-tlb.ts';
@@ -18,8 +19,15 @@ const CS_BASE_WORD = 17;
 const CR4_WORD = 51;
 const CR4_PAE = 0x20;
 const NOTHING = -1;
-/** What a frame with translations is if not a table of the last level for one region: a store to it may change any of them. */
+/** What a frame with translations is if not a table of the last level for one region: a directory of 32-bit paging, or anything. */
+export const DIRECTORY = -2;
 export const ANY_TABLE = -1;
+/** Regions of 4 MiB that a directory has entries for, and bits of those. */
+const REGIONS = 1024;
+const PDE_P = 1;
+const PDE_PS = 0x80;
+const GONE = 1;
+const KEPT = 2;
 /** A store of more bytes is not looked at entry by entry. */
 const FEW_ENTRIES = 16;
 
@@ -31,7 +39,7 @@ export class Tlb {
   readonly page = new Int32Array(2 * BANK);
   /**
    * For frames that translations in the TLB were read from: n + 1 for the page table of linear region n (4 MiB, with PAE 2 MiB),
-   * ANY_TABLE for others; 0 for all other frames.
+   * DIRECTORY or ANY_TABLE for others; 0 for all other frames.
    */
   readonly walked: Int32Array;
   /** The last page that was stored to and has no store entry, so that stores to it are noticed: its index, and where it is. */
@@ -49,6 +57,8 @@ export class Tlb {
   private readonly valid = new Int32Array(VALID_MAX);
   private validCount = 0;
   private readonly walkedList: number[] = [];
+  /** What becomes of the entries of a region. */
+  private readonly fates = new Uint8Array(REGIONS);
   /** Epoch of the mappings that the TLB was filled under. */
   private epoch = -1;
   /** This run has made void what others cached. */
@@ -66,7 +76,7 @@ export class Tlb {
   }
 
   flush(): void {
-    const { read, write, fetch, fast, valid, page, entryOf, walked, walkedList } = this;
+    const { read, write, fetch, fast, valid, page, entryOf } = this;
     for (let i = 0; i < this.validCount; i++) {
       const index = valid[i];
       entryOf[page[index] - 1] = 0;
@@ -78,8 +88,60 @@ export class Tlb {
     }
     this.validCount = 0;
     this.noticedIndex = NOTHING;
+    this.forgetWalked();
+  }
+
+  private forgetWalked(): void {
+    const { walked, walkedList } = this;
     for (let i = 0; i < walkedList.length; i++) walked[walkedList[i]] = 0;
     walkedList.length = 0;
+  }
+
+  /**
+   * CR3 changes from one directory of 32-bit paging to another. Where both have the same entry, accessed bit included, a walk would come
+   * to the same end and change nothing: what is known of such a region stays.
+   */
+  changeDirectory(before: number, after: number): void {
+    const { memory, fates, valid } = this;
+    const last = (this.pageCount - 1) * 4096;
+    if (before >>> 0 > last || after >>> 0 > last) {
+      this.flush();
+      return;
+    }
+    fates.fill(0);
+    for (let i = 0; i < this.validCount; i++) {
+      const region = (valid[i] >>> 10) & (REGIONS - 1);
+      if (fates[region] !== 0) continue;
+      fates[region] = memory.read32(before + region * 4) === memory.read32(after + region * 4) ? KEPT : GONE;
+    }
+    this.dropGone();
+    this.forgetWalked();
+    this.watchFrameOf(after, DIRECTORY);
+    for (let region = 0; region < REGIONS; region++) {
+      const pde = fates[region] === KEPT ? memory.read32(after + region * 4) : 0;
+      if ((pde & PDE_P) !== 0 && (pde & PDE_PS) === 0) this.watchFrameOf(pde & -4096, region + 1);
+    }
+  }
+
+  /** Entries of regions whose fate is GONE go. */
+  private dropGone(): void {
+    const { read, write, fetch, fast, valid, page, entryOf, fates } = this;
+    let kept = 0;
+    for (let i = 0; i < this.validCount; i++) {
+      const index = valid[i];
+      if (fates[(index >>> 10) & (REGIONS - 1)] !== GONE) {
+        valid[kept++] = index;
+        continue;
+      }
+      if (entryOf[page[index] - 1] === index + 1) entryOf[page[index] - 1] = 0;
+      page[index] = 0;
+      read[index] = 0;
+      write[index] = 0;
+      fetch[index] = 0;
+      fast.forget(index);
+    }
+    this.validCount = kept;
+    this.noticedIndex = NOTHING;
   }
 
   /** True if translations in the TLB came from this frame. Mostly there are few such frames, or none. */
@@ -99,11 +161,24 @@ export class Tlb {
       this.forgetTranslations();
       return;
     }
+    if (table === DIRECTORY) {
+      this.forgetRegions(within >>> 2, (within + size - 1) >>> 2);
+      return;
+    }
     const isPae = (this.r[CR4_WORD] & CR4_PAE) !== 0;
     const shift = isPae ? 3 : 2;
     const firstPage = (table - 1) << (isPae ? 9 : 10);
     const last = (within + size - 1) >>> shift;
     for (let entry = within >>> shift; entry <= last; entry++) this.forgetLinPage(firstPage + entry);
+  }
+
+  private forgetRegions(first: number, last: number): void {
+    const { fates } = this;
+    fates.fill(0);
+    fates.fill(GONE, first, last + 1);
+    this.dropGone();
+    // The code under way may lie there.
+    this.cpu.leaveAfterInstruction();
   }
 
   private forgetLinPage(linPage: number): void {

@@ -2,24 +2,23 @@
 //
 // One decoded block as WebAssembly: each micro-operation does what its case in interpreter.ts does. An access to memory looks into
 // the fast TLB. Whatever that does not serve leaves the translated code in front of the instruction, with everything as it was before
-// it, and the interpreter takes the instruction: faults, device memory, code that changes, breakpoints and tables are its business.
+// it, and the interpreter takes the instruction: misses, faults, device memory, code that changes, breakpoints and tables are its
+// business. Such a way out is a constant (exits.ts), and takes no room where the code is hot.
 // That is possible because within an instruction nothing changes before the last access that may fail.
 import type { CodeCache } from '../code-cache.ts';
 import { UOP, UOP_NAMES, type UopName } from '../uops.ts';
+import type { Exit } from './exits.ts';
 import { FlagsCode } from './flags-code.ts';
 import {
   ENTRY,
-  EXIT_DECLINED,
-  EXIT_KIND,
-  EXIT_OFFSET,
   FLAG_A,
   FLAG_B,
   FLAG_OP,
   FLAG_RESULT,
   FLAG_WORDS,
-  HOST,
   LEFT,
   LIN_ADDR,
+  OTHER,
   PAGE_BASE,
   PRODUCT,
   REGISTERS,
@@ -28,7 +27,7 @@ import {
 } from './locals.ts';
 import { OperandCode, type Size, shiftOf } from './operand-code.ts';
 import { jumpTarget, type RegionBlock } from './region.ts';
-import { I32, Op, type WasmCode } from './wasm-code.ts';
+import { Op, type WasmCode } from './wasm-code.ts';
 
 const ECX = 1;
 const ESP = 4;
@@ -59,8 +58,6 @@ export interface Surroundings {
   /** Mask for the byte offset of an entry of the fast TLB. */
   readonly entryMask: number;
   // Functions by number.
-  readonly readMissed: number;
-  readonly writeMissed: number;
   readonly helper: number;
   readonly status: number;
 }
@@ -75,8 +72,8 @@ export interface Ways {
   goTo(offset: number, flags: FlagsCode): void;
   /** Goes on at the linear address in VALUE. */
   goToValue(block: RegionBlock, flags: FlagsCode): void;
-  /** Leaves the function; EXIT_OFFSET is set, flags are settled. */
-  leave(): void;
+  /** Leaves the function; with `isIf` if what is on the stack is not zero. */
+  leaveBy(exit: Exit, isIf: boolean): void;
 }
 
 type Emit = (t: BlockCode, a: number, b: number, immediate: number) => void;
@@ -126,14 +123,13 @@ export class BlockCode {
     return { offset: this.block.start + (word & 0xffff), before: word >>> 20 };
   }
 
-  /** The interpreter takes the instruction under way. */
-  exitBefore(): void {
-    const { code, flags } = this;
-    const { offset, before } = this.instruction;
-    flags.settle();
-    if (before !== 0) code.get(LEFT).const(before).op(Op.sub).set(LEFT);
-    code.const(offset).set(EXIT_OFFSET).const(EXIT_DECLINED).set(EXIT_KIND);
-    this.ways.leave();
+  /**
+   * The interpreter takes the instruction under way; with `isIf` if what is on the stack is not zero. `size`: an access of so many
+   * bytes at LIN_ADDR was not served.
+   */
+  decline(isIf: boolean, size = 0, isStore = false): void {
+    const exit = { ...this.instruction, isDeclined: true, size, isStore, ...this.flags.state };
+    this.ways.leaveBy(exit, isIf);
   }
 
   /** The jump of this micro-operation is taken; `count` instructions of the block are done. */
@@ -167,21 +163,13 @@ export class BlockCode {
     code.get(LIN_ADDR);
     // An access that ends in the next page has no entry: that page's lies elsewhere.
     if (size > 1) code.const(size - 1).op(Op.add);
-    code.const(-4096).op(Op.and).const(tlbKey).op(Op.or, Op.eq).if(I32);
+    code.const(-4096).op(Op.and).const(tlbKey).op(Op.or, Op.ne);
+    this.decline(true, size, isStore);
     code
       .get(LIN_ADDR)
       .get(ENTRY)
       .load32(tlbAt + 4)
       .op(Op.add);
-    code.else();
-    code
-      .get(LIN_ADDR)
-      .const(size)
-      .call(isStore ? surroundings.writeMissed : surroundings.readMissed);
-    code.tee(HOST).op(Op.eqz).if();
-    this.exitBefore();
-    code.end().get(HOST);
-    code.end();
   }
 
   load(size: Size): void {
@@ -214,9 +202,8 @@ export class BlockCode {
       .op(Op.and)
       .const(PLAIN)
       .op(Op.eq, Op.and);
-    code.get(offset).const(-size).op(Op.leU, Op.and, Op.eqz).if();
-    this.exitBefore();
-    code.end();
+    code.get(offset).const(-size).op(Op.leU, Op.and, Op.eqz);
+    this.decline(true);
     code
       .get(offset)
       .const(0)
@@ -232,7 +219,7 @@ export class BlockCode {
     const { code, ways } = this;
     // Behind it nothing of the block follows: these are long, and the interpreter's.
     if (this.words[this.at + 4] === NEXT) {
-      this.exitBefore();
+      this.decline(false);
       this.isOver = true;
       return;
     }
@@ -455,16 +442,16 @@ const rotate =
     operands.word(b, immediate);
     code.const(31).op(Op.and).tee(ENTRY).if();
     operands.word(a);
-    code.get(ENTRY).op(operation).tee(HOST).set(operands.local(a));
+    code.get(ENTRY).op(operation).tee(OTHER).set(operands.local(a));
     code.const(0);
     flags.eflags();
     code.const(~(CF | OF)).op(Op.and);
     if (operation === Op.rotl) {
-      code.get(HOST).const(CF).op(Op.and, Op.or);
-      code.get(HOST).get(HOST).const(31).op(Op.shrU, Op.xor).const(1).op(Op.and).const(11).op(Op.shl, Op.or);
+      code.get(OTHER).const(CF).op(Op.and, Op.or);
+      code.get(OTHER).get(OTHER).const(31).op(Op.shrU, Op.xor).const(1).op(Op.and).const(11).op(Op.shl, Op.or);
     } else {
-      code.get(HOST).const(31).op(Op.shrU, Op.or);
-      code.get(HOST).get(HOST).const(1).op(Op.shl, Op.xor).const(20).op(Op.shrU).const(OF).op(Op.and, Op.or);
+      code.get(OTHER).const(31).op(Op.shrU, Op.or);
+      code.get(OTHER).get(OTHER).const(1).op(Op.shl, Op.xor).const(20).op(Op.shrU).const(OF).op(Op.and, Op.or);
     }
     code.store32(t.recordAt(EFLAGS));
     flags.now('record', 0);

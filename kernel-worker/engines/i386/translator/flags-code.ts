@@ -4,7 +4,8 @@
 // comparison of its operands. Where it is not known any more (a block that several lead to), the locals hold what flags.ts calls lazy
 // flags: op, shift, operands, result. `settle` brings them into that form; everything that leaves translated code does.
 import { LAZY_ADD, LAZY_NONE, LAZY_RESULT, LAZY_SUB } from '../flags.ts';
-import { CARRY_RESULT, FLAG_A, FLAG_B, FLAG_OP, FLAG_RESULT, FLAG_SHIFT, VALUE } from './locals.ts';
+import type { FlagSource } from './exits.ts';
+import { FLAG_A, FLAG_B, FLAG_OP, FLAG_RESULT, FLAG_SHIFT, VALUE } from './locals.ts';
 import { I32, Op, WasmCode } from './wasm-code.ts';
 
 const CF = 0x1;
@@ -16,19 +17,9 @@ const OF_SHIFT = 11;
 const STATUS = 0x8d5;
 const MIN = -0x80000000;
 
-/**
- * Where the flags are. `record`: in EFLAGS. `settled`: lazy, op and shift known only at run time. `add`, `sub`: of FLAG_A and FLAG_B;
- * `adc`, `sbb`: the same with a carry. `result`: ZF, SF and PF of the result, the others in FLAG_B; `logic`: those are zero.
- * `inc`, `dec`: of the result, with the carry from before.
- */
-type Source = 'record' | 'settled' | 'add' | 'sub' | 'adc' | 'sbb' | 'result' | 'logic' | 'inc' | 'dec';
-/** Where INC and DEC leave the carry: FLAG_A against CARRY_RESULT or FLAG_B, FLAG_B itself, or it is zero. */
-type Carry = 'add' | 'sub' | 'bit' | 'zero';
-
 export class FlagsCode {
-  private source: Source = 'settled';
+  private source: FlagSource = 'settled';
   private shift = 0;
-  private carrySource: Carry = 'zero';
   private readonly code: WasmCode;
   /** Byte address of EFLAGS in memory, and the function that gives the status flags that five lazy words stand for. */
   private readonly eflagsAt: number;
@@ -41,36 +32,21 @@ export class FlagsCode {
   }
 
   /** The operation that has just put its operands and result into the locals. */
-  now(source: Source, shift: number): void {
+  now(source: FlagSource, shift: number): void {
     this.source = source;
     this.shift = shift;
   }
 
+  /** For an exit that is taken here. */
+  get state(): { flags: FlagSource; shift: number } {
+    return { flags: this.source, shift: this.shift };
+  }
+
   /** In front of INC or DEC: the carry is kept. */
   keepCarry(): void {
-    switch (this.source) {
-      case 'inc':
-      case 'dec':
-        return;
-      case 'add':
-        this.code.get(FLAG_RESULT).set(CARRY_RESULT);
-        this.carrySource = 'add';
-        return;
-      case 'sub':
-        this.carrySource = 'sub';
-        return;
-      case 'logic':
-        this.carrySource = 'zero';
-        return;
-      case 'adc':
-      case 'sbb':
-      case 'result':
-      case 'record':
-      case 'settled':
-        this.carry();
-        this.code.set(FLAG_B);
-        this.carrySource = 'bit';
-    }
+    if (this.source === 'inc' || this.source === 'dec') return;
+    this.carry();
+    this.code.set(FLAG_B);
   }
 
   /** Pushes CF, 0 or 1. */
@@ -104,16 +80,8 @@ export class FlagsCode {
         return;
       case 'inc':
       case 'dec':
-        this.keptCarry();
+        code.get(FLAG_B);
     }
-  }
-
-  private keptCarry(): void {
-    const { code } = this;
-    if (this.carrySource === 'add') code.get(CARRY_RESULT).get(FLAG_A).op(Op.ltU);
-    else if (this.carrySource === 'sub') code.get(FLAG_A).get(FLAG_B).op(Op.ltU);
-    else if (this.carrySource === 'bit') code.get(FLAG_B);
-    else code.const(0);
   }
 
   /** Pushes a condition by its four bits, 0 or 1 (SDM vol. 1 appendix B). */
@@ -277,7 +245,7 @@ export class FlagsCode {
       return;
     }
     if (source === 'inc' || source === 'dec') {
-      this.keptCarry();
+      code.get(FLAG_B);
       this.overflow();
       code.const(OF_SHIFT).op(Op.shl, Op.or);
       // AF: the low nibble went over, unshifted (SDM vol. 1 §3.4.3.1).

@@ -17,28 +17,28 @@ export const FLAG_SHIFT = 14;
 export const FLAG_A = 15;
 export const FLAG_B = 16;
 export const FLAG_RESULT = 17;
-/** Result of the ADD whose carry an INC or DEC behind it keeps. */
-export const CARRY_RESULT = 18;
 /** Linear address of the code page. */
-export const PAGE_BASE = 19;
-export const LIN_ADDR = 20;
-export const ENTRY = 21;
-export const HOST = 22;
+export const PAGE_BASE = 18;
+export const LIN_ADDR = 19;
+export const ENTRY = 20;
+/** For what is needed within one micro-operation. */
+export const OTHER = 21;
 /** Where the LDW of this instruction loaded from. */
-export const STORE_HOST = 23;
-export const VALUE = 24;
-/** Offset in the page where to go on, on the way out; and whether the interpreter must take the next instruction. */
-export const EXIT_OFFSET = 25;
-export const EXIT_KIND = 26;
-export const LOCAL_COUNT = 27;
+export const STORE_HOST = 22;
+export const VALUE = 23;
+/** On the way out: offset in the page where to go on, or what says where (exits.ts). */
+export const EXIT_OFFSET = 24;
+export const EXIT_CODE = 25;
+export const LOCAL_COUNT = 26;
 /** The one of 64 bits. */
-export const PRODUCT = 27;
+export const PRODUCT = 26;
 
-/** Words of the CPU record that only the engine uses, zero between two runs: lazy flags, and how a translated function
- * ended: EXIT_ON where EIP says, EXIT_DECLINED for the interpreter to take the next instruction, EXIT_LEFT as a helper wants it.
+/**
+ * Words of the CPU record that only the engine uses, zero between two runs: lazy flags; how a translated function ended: EXIT_ON where
+ * EIP says, EXIT_LEFT as a helper wants it, or as an exit says (exits.ts); and the linear address that it wanted last.
  */
 export const FLAG_WORDS = 132;
 export const EXIT_WORD = 137;
+export const WANTED_WORD = 138;
 export const EXIT_ON = 0;
-export const EXIT_DECLINED = 1;
-export const EXIT_LEFT = 2;
+export const EXIT_LEFT = 1;

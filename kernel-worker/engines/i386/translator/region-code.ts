@@ -9,20 +9,24 @@ import { tlbKey } from '../fast-tlb.ts';
 import { Mode } from '../mode.ts';
 import { UOP_NAMES } from '../uops.ts';
 import { BlockCode, type Surroundings, type Ways } from './block-code.ts';
+import { type Exit, encodeExit } from './exits.ts';
 import type { FlagsCode } from './flags-code.ts';
 import {
-  EXIT_KIND,
+  EXIT_CODE,
   EXIT_OFFSET,
+  EXIT_ON,
   EXIT_WORD,
   FLAG_OP,
   FLAG_WORDS,
   LEFT,
+  LIN_ADDR,
   LOCAL_COUNT,
   NEXT_BLOCK,
   PAGE_BASE,
   PARAMETERS,
   REGISTERS,
   VALUE,
+  WANTED_WORD,
 } from './locals.ts';
 import type { Region, RegionBlock } from './region.ts';
 import { blocksOf, type Item, isLoop, structure } from './structure.ts';
@@ -50,6 +54,7 @@ class RegionCode implements Ways {
   /** Where a jump to a block goes, at the place that is being written. */
   private readonly labels = new Map<number, number>();
   private exit = 0;
+  private exitByCode = 0;
 
   constructor(cache: CodeCache, region: Region, surroundings: Surroundings) {
     this.cache = cache;
@@ -81,8 +86,15 @@ class RegionCode implements Ways {
       (id) => region.blocks[id].successors,
       region.entries,
     );
+    const out = code.block();
     this.exit = code.block();
+    this.exitByCode = code.block();
     this.sequence(items, [...region.entries], false);
+    code.end();
+    code.const(0).get(EXIT_CODE).store32(this.recordAt(EXIT_WORD));
+    code.const(0).get(LIN_ADDR).store32(this.recordAt(WANTED_WORD));
+    code.const(0).set(EXIT_OFFSET).br(out).end();
+    code.const(0).const(EXIT_ON).store32(this.recordAt(EXIT_WORD));
     code.end();
     for (let n = 0; n < 8; n++)
       code
@@ -95,7 +107,6 @@ class RegionCode implements Ways {
         .get(FLAG_OP + n)
         .store32(this.recordAt(FLAG_WORDS + n));
     code.const(0).get(PAGE_BASE).get(EXIT_OFFSET).op(Op.add).store32(this.recordAt(EIP));
-    code.const(0).get(EXIT_KIND).store32(this.recordAt(EXIT_WORD));
     return code.get(LEFT).endFunction();
   }
 
@@ -161,8 +172,7 @@ class RegionCode implements Ways {
     const target = this.byOffset.get(offset);
     if (target === undefined) {
       flags.settle();
-      code.const(offset).set(EXIT_OFFSET);
-      this.leave();
+      code.const(offset).set(EXIT_OFFSET).br(this.exit);
       return;
     }
     this.goToBlock(target, flags);
@@ -170,11 +180,10 @@ class RegionCode implements Ways {
 
   private goToBlock(target: RegionBlock, flags: FlagsCode): void {
     const { code } = this;
-    code.get(LEFT).const(target.count).op(Op.ltS).if();
-    flags.settle();
-    code.const(target.start).set(EXIT_OFFSET);
-    this.leave();
-    code.end();
+    const { start: offset } = target;
+    const exit = { offset, before: 0, isDeclined: false, size: 0, isStore: false, ...flags.state };
+    code.get(LEFT).const(target.count).op(Op.ltS);
+    this.leaveBy(exit, true);
     if (this.readsFlags(target)) flags.settle();
     code.const(target.id).set(NEXT_BLOCK);
     const label = this.labels.get(target.id);
@@ -192,11 +201,14 @@ class RegionCode implements Ways {
       code.end();
     }
     flags.settle();
-    this.leave();
+    code.br(this.exit);
   }
 
-  leave(): void {
-    this.code.br(this.exit);
+  leaveBy(exit: Exit, isIf: boolean): void {
+    const { code, exitByCode } = this;
+    code.const(encodeExit(exit)).set(EXIT_CODE);
+    if (isIf) code.brIf(exitByCode);
+    else code.br(exitByCode);
   }
 
   /** True if the status flags that a block begins with are looked at, or if it may be left before they are overwritten. */

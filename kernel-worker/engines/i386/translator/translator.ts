@@ -12,9 +12,10 @@ import { HELPERS } from '../helper-table.ts';
 import { Mode } from '../mode.ts';
 import type { Helper } from '../operands.ts';
 import type { Surroundings } from './block-code.ts';
+import { beforeOf, isAccessWanted, isDeclined, isExit, isStoreWanted, offsetOf, settleRecord } from './exits.ts';
 import { statusFunction } from './flags-code.ts';
 import { DRIVER_LOCALS, DRIVER_PARAMETERS, driverCode, Jumps } from './jumps.ts';
-import { EXIT_LEFT, EXIT_WORD, FLAG_WORDS, PARAMETERS } from './locals.ts';
+import { EXIT_LEFT, EXIT_WORD, FLAG_WORDS, PARAMETERS, WANTED_WORD } from './locals.ts';
 import { collectRegion, ENTRY_BITS, type Region } from './region.ts';
 import { regionFunction } from './region-code.ts';
 import { I32 } from './wasm-code.ts';
@@ -40,11 +41,7 @@ const ONE_REGION = -1;
 
 type Driver = (left: number, translation: number, mode: number, key: number) => number;
 
-const IMPORTS = [
-  { name: 'readMissed', parameters: 2 },
-  { name: 'writeMissed', parameters: 2 },
-  { name: 'helper', parameters: 5 },
-] as const;
+const IMPORTS = [{ name: 'helper', parameters: 5 }] as const;
 
 export class Translator {
   /** Budget of the run under way, from which helpers learn how many instructions it has completed. */
@@ -52,6 +49,11 @@ export class Translator {
   /** Modules made: how often code was compiled. */
   modules = 0;
   private mustLeave = false;
+  /** The interpreter must execute the instruction that translated code was left at. */
+  isDeclined = false;
+  /** The access that it was left for, and its linear address. */
+  private wanted = 0;
+  private wantedAt = 0;
   private readonly cpu: Cpu;
   readonly cache: CodeCache;
   private readonly helpers: readonly Helper[] = HELPERS;
@@ -76,16 +78,12 @@ export class Translator {
       readTlbAt: readAt,
       writeTlbAt: writeAt,
       entryMask,
-      readMissed: 0,
-      writeMissed: 1,
-      helper: 2,
+      helper: 0,
       status: IMPORTS.length,
     };
     this.host = {
       memory: machine.memory,
       functions: this.table,
-      readMissed: (linAddr: number, size: number) => this.readMissed(linAddr, size),
-      writeMissed: (linAddr: number, size: number) => this.writeMissed(linAddr, size),
       helper: (number: number, operands: number, immediate: number, origin: number, left: number) =>
         this.callHelper(number, operands, immediate, origin, left),
     };
@@ -104,16 +102,45 @@ export class Translator {
     return new WebAssembly.Instance(module, { host: this.host }).exports;
   }
 
-  /** Runs translated code from EIP on, a block with a translation. Registers and lazy flags are in the record, before and after. */
+  /**
+   * Runs translated code from EIP on, a block with a translation; gives what is left of the budget. Registers and lazy flags are in the
+   * record, before and after.
+   */
   run(block: number, left: number): number {
     const { cpu, cache } = this;
     const { code } = cache;
     const { mmu } = cpu;
-    if (!cpu.paging) return this.driver(left, code[block + TRANSLATION], ONE_REGION, 0);
+    const translation = code[block + TRANSLATION];
+    this.isDeclined = false;
+    if (this.wanted !== 0) this.serveWanted();
+    if (!cpu.paging) return this.leave(this.driver(left, translation, ONE_REGION, 0));
     const isUser = cpu.cpl === 3;
     mmu.tlb.fast.fillFetch(cpu.r[EIP], isUser ? USER_BANK : 0, mmu.fetch);
     this.jumps.add(cache.hostOf(block), code, block);
-    return this.driver(left, code[block + TRANSLATION], code[block + 6], tlbKey(isUser));
+    return this.leave(this.driver(left, translation, code[block + 6], tlbKey(isUser)));
+  }
+
+  /** Where translated code was left by an exit, the record gets what that says. */
+  private leave(left: number): number {
+    const { r } = this.cpu;
+    const exit = r[EXIT];
+    if (!isExit(exit)) return left;
+    r[EIP] += offsetOf(exit);
+    settleRecord(r, exit);
+    this.isDeclined = isDeclined(exit);
+    if (isAccessWanted(exit)) {
+      this.wanted = exit;
+      this.wantedAt = r[WANTED_WORD];
+    }
+    return left - beforeOf(exit);
+  }
+
+  /** The interpreter has made the access that was missed: what it has in the TLB by now translated code has from here on too. */
+  private serveWanted(): void {
+    const { tlb, bank, read, write } = this.cpu.mmu;
+    if (isStoreWanted(this.wanted)) tlb.fast.fillWrite(this.wantedAt, bank, write);
+    else tlb.fast.fillRead(this.wantedAt, bank, read);
+    this.wanted = 0;
   }
 
   /** A run of the interpreter begins. */
@@ -177,35 +204,6 @@ export class Translator {
   }
 
   // ---- called by translated code ----------------------------------------------------------------------------------
-
-  /**
-   * Host offset of `size` bytes for a load, if an access of the interpreter would find them in the TLB now; 0: it must do it itself. A
-   * fault that is found on the way is forgotten: the same instruction will find it again.
-   */
-  private readMissed(linAddr: number, size: number): number {
-    if ((linAddr & 0xfff) + size > 4096) return 0;
-    const { mmu } = this.cpu;
-    mmu.pageForRead(linAddr);
-    if (this.isAbandoned()) return 0;
-    return mmu.tlb.fast.fillRead(linAddr, mmu.bank, mmu.read);
-  }
-
-  private writeMissed(linAddr: number, size: number): number {
-    if ((linAddr & 0xfff) + size > 4096) return 0;
-    const { mmu } = this.cpu;
-    mmu.pageForWrite(linAddr);
-    if (this.isAbandoned()) return 0;
-    return mmu.tlb.fast.fillWrite(linAddr, mmu.bank, mmu.write);
-  }
-
-  private isAbandoned(): boolean {
-    const { cpu } = this;
-    const isAbandoned = cpu.fault !== 0 || this.mustLeave;
-    cpu.fault = 0;
-    cpu.violation = -1;
-    this.mustLeave = false;
-    return isAbandoned;
-  }
 
   /**
    * Executes a helper as the interpreter does, EIP at its instruction. 0: translated code goes on behind it. Otherwise the record says
