@@ -4,6 +4,7 @@
 // and the decoded code hold. And what leaves a block without leaving the run: flags, traps and interrupts stay exact.
 import { describe, expect, test } from 'vitest';
 import { CPU } from '../../shared/layout/cpu-state.ts';
+import { randomFrom } from '../campaigns/random.ts';
 import { Pc, REGISTER } from './pc.ts';
 
 const CODE = 0x1000;
@@ -122,5 +123,68 @@ describe('Between two instructions of one run', () => {
     pc.board.pic.setLine(0, true);
     pc.run(8);
     expect([pc.r[REGISTER.ecx], pc.parts.memory.read16(0x7ffa)]).toEqual([0, CODE + 4]);
+  });
+});
+
+describe('A load of CR3', () => {
+  const SPACES = [0x20000, 0x21000, 0x22000];
+  const TABLES = [0x23000, 0x24000, 0x25000];
+  /** Directory and tables lie in the first 4 MiB, which every space has; the regions behind it differ, or not. */
+  const REGIONS = 4;
+  const LOOK = 0x5000;
+  const STEPS = 4000;
+  const ENTRY_BITS = [1, 3, 0x21, 0x23, 0x63];
+
+  function spacesPc(code: number[]): Pc {
+    const pc = pagedPc(code);
+    const { memory } = pc.parts;
+    for (const space of SPACES) {
+      memory.write32(space, TABLE | 3);
+      for (let region = 1; region < REGIONS; region++) memory.write32(space + 4 * region, TABLES[0] | 0x23);
+    }
+    for (const table of TABLES) {
+      for (let page = 0; page < 1024; page++) memory.write32(table + 4 * page, 0x30000 | ((page & 15) << 12) | 3);
+    }
+    for (let page = 0; page < 16; page++) memory.write32(0x30000 + page * 4096, page);
+    pc.r[CPU.cr3 / 4] = SPACES[0];
+    pc.engine.invalidate();
+    return pc;
+  }
+
+  /** Loads CR3, stores to a table or a directory, loads or stores through a region, jumps through one. */
+  function instruction(below: (n: number) => number): number[] {
+    const space = SPACES[below(SPACES.length)];
+    const bits = ENTRY_BITS[below(ENTRY_BITS.length)];
+    const through = (1 + below(REGIONS - 1)) * 0x400000 + below(16) * 4096;
+    switch (below(6)) {
+      case 0:
+        return [0xb8, ...le32(space), 0x0f, 0x22, 0xd8];
+      case 1:
+        return store(space + 4 * (1 + below(REGIONS - 1)), TABLES[below(TABLES.length)] | bits);
+      case 2:
+        return store(TABLES[below(TABLES.length)] + 4 * below(16), 0x30000 + below(16) * 4096 + (bits | 3));
+      case 3:
+        return [...loadEbx(through), 0x01, 0x1d, ...le32(LOOK)];
+      case 4:
+        return [0x01, 0x05, ...le32(through)];
+      default:
+        return [...loadEax(through), 0x29, 0x05, ...le32(LOOK)];
+    }
+  }
+
+  test.each([1, 2, 3, 4])('is never noticed, nor what is kept over it, program %i', (seed) => {
+    const below = randomFrom(seed);
+    const code = Array.from({ length: 150 }, () => instruction(below)).flat();
+    const loop = [...code, 0xe9, ...le32(-(code.length + 5))];
+    const [kept, forgetful] = [spacesPc(loop), spacesPc(loop)];
+    kept.engine.cache.hotAfter = 3;
+    kept.run(STEPS);
+    for (let step = 0; step < STEPS; step++) {
+      forgetful.engine.flush();
+      forgetful.engine.invalidate();
+      forgetful.run(1);
+    }
+    expect(kept.r).toEqual(forgetful.r);
+    expect(Buffer.compare(kept.read(0, 0x40000), forgetful.read(0, 0x40000))).toBe(0);
   });
 });

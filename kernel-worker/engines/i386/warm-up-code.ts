@@ -33,7 +33,7 @@ const TEST = 0x84;
 const XCHG = 0x86;
 const OPERAND_16 = 0x66;
 /** ModRM: EAX or AL with ECX, with [EBX], with [EDX]. */
-const WITH_ECX = 0xc8;
+const CX = 0xc8;
 const AT_EBX = 0x03;
 const AT_EDX = 0x02;
 
@@ -49,9 +49,9 @@ const sizes = (opcode: readonly number[], rest: readonly number[], before: reado
 /** PUSHF and POPF, ADD, SUB, AND: what leaves flags in the record, and as what lazy flags are. */
 const FLAGS_OF = [
   [0x9c, 0x9d],
-  [0x01, WITH_ECX],
-  [0x29, WITH_ECX],
-  [0x21, WITH_ECX],
+  [0x01, CX],
+  [0x29, CX],
+  [0x21, CX],
 ];
 
 function conditions(): number[] {
@@ -63,7 +63,7 @@ function conditions(): number[] {
     // LOOPNE, LOOPE, LOOP, JECXZ.
     ...[0xe0, 0xe1, 0xe2, 0xe3].flatMap((loop) => [...leave, loop, 0]),
     // ADC and SBB, INC and DEC, ROL and ROR, CMC.
-    ...[0x10, 0x18].flatMap((opcode) => sizes([opcode], [WITH_ECX], leave)),
+    ...[0x10, 0x18].flatMap((opcode) => sizes([opcode], [CX], leave)),
     ...[0xc0, 0xc8].flatMap((modRm) => sizes([0xfe], [modRm], leave)),
     ...[0xc0, 0xc8].flatMap((modRm) => [...leave, 0xd1, modRm]),
     ...[...leave, 0xf5],
@@ -72,15 +72,15 @@ function conditions(): number[] {
 
 function registers(): number[] {
   return [
-    ...[...ARITHMETIC, TEST, XCHG, 0x88].flatMap((opcode) => sizes([opcode], [WITH_ECX])),
+    ...[...ARITHMETIC, TEST, XCHG, 0x88].flatMap((opcode) => sizes([opcode], [CX])),
     // NOT and NEG; MOVZX and MOVSX; LEA with index and scale, and with 16 bits.
     ...[0xd0, 0xd8].flatMap((modRm) => sizes([0xf6], [modRm])),
     ...[0xb6, 0xb7, 0xbe, 0xbf].flatMap((opcode) => [0x0f, opcode, 0xc1, OPERAND_16, 0x0f, opcode, 0xc1]),
     ...[0x8d, 0x44, 0x88, 4, 0x67, 0x8d, 0x40, 4],
     // SHL, SHR, SAR by one, by CL, by zero; SHLD; IMUL; MUL and DIV; CDQ and the like; BT and BSF.
     ...[0xe0, 0xe8, 0xf8].flatMap((modRm) => [0xd1, modRm, 0xd3, modRm, 0xc1, modRm, 0, ...sizes([0xd2], [modRm])]),
-    ...[0x0f, 0xa4, WITH_ECX, 3, 0x0f, 0xaf, 0xc1, 0x6b, 0xc1, 3, 0x31, 0xd2, 0xb1, 7, 0xf7, 0xe1, 0x31, 0xd2, 0xf7, 0xf1],
-    ...[0x99, 0x98, OPERAND_16, 0x98, OPERAND_16, 0x99, 0x0f, 0xa3, WITH_ECX, 0x0f, 0xbc, 0xc1, 0x0f, 0xbd, 0xc1],
+    ...[0x0f, 0xa4, CX, 3, 0x0f, 0xaf, 0xc1, 0x6b, 0xc1, 3, 0x31, 0xd2, 0xb1, 7, 0xf7, 0xe1, 0x31, 0xd2, 0xf7, 0xf1],
+    ...[0x99, 0x98, OPERAND_16, 0x98, OPERAND_16, 0x99, 0x0f, 0xa3, CX, 0x0f, 0xbc, 0xc1, 0x0f, 0xbd, 0xc1],
   ];
 }
 
