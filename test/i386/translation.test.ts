@@ -133,7 +133,8 @@ describe('A load of CR3', () => {
   const REGIONS = 4;
   const LOOK = 0x5000;
   const STEPS = 4000;
-  const ENTRY_BITS = [1, 3, 0x21, 0x23, 0x63];
+  const ENTRY_BITS = [3, 0x21, 0x23, 0x23, 0x63];
+  const PAGES = 5;
 
   function spacesPc(code: number[]): Pc {
     const pc = pagedPc(code);
@@ -155,22 +156,29 @@ describe('A load of CR3', () => {
   function instruction(below: (n: number) => number): number[] {
     const space = SPACES[below(SPACES.length)];
     const bits = ENTRY_BITS[below(ENTRY_BITS.length)];
-    const through = (1 + below(REGIONS - 1)) * 0x400000 + below(16) * 4096;
-    switch (below(6)) {
-      case 0:
-        return [0xb8, ...le32(space), 0x0f, 0x22, 0xd8];
-      case 1:
-        return store(space + 4 * (1 + below(REGIONS - 1)), TABLES[below(TABLES.length)] | bits);
-      case 2:
-        return store(TABLES[below(TABLES.length)] + 4 * below(16), 0x30000 + below(16) * 4096 + (bits | 3));
-      case 3:
-        return [...loadEbx(through), 0x01, 0x1d, ...le32(LOOK)];
-      case 4:
-        return [0x01, 0x05, ...le32(through)];
-      default:
-        return [...loadEax(through), 0x29, 0x05, ...le32(LOOK)];
-    }
+    const through = (1 + below(REGIONS - 1)) * 0x400000 + below(PAGES) * 4096;
+    const kind = below(20);
+    if (kind < 5) return [0xb8, ...le32(space), 0x0f, 0x22, 0xd8];
+    if (kind < 6) return store(space + 4 * (1 + below(REGIONS - 1)), TABLES[below(TABLES.length)] | bits);
+    if (kind < 9)
+      return store(TABLES[below(TABLES.length)] + 4 * below(PAGES), 0x30000 + below(16) * 4096 + (bits | 3));
+    if (kind < 13) return [...loadEbx(through), 0x01, 0x1d, ...le32(LOOK)];
+    if (kind < 16) return [0x01, 0x05, ...le32(through)];
+    return [...loadEax(through), 0x29, 0x05, ...le32(LOOK)];
   }
+
+  test('keeps an eye on the new directory, though nothing was looked up in it yet', () => {
+    const look = loadEbx(0x403000);
+    const pc = spacesPc([
+      ...[...look, ...store(LOOK, 0), ...store(SPACES[1] + 8, 0)],
+      ...[0xb8, ...le32(SPACES[1]), 0x0f, 0x22, 0xd8, ...store(SPACES[1] + 4, TABLES[1] | 0x23), ...look],
+    ]);
+    pc.parts.memory.write32(TABLES[1] + 4 * 3, 0x30000 + 9 * 4096 + 3);
+    pc.run(3);
+    expect(pc.r[REGISTER.ebx]).toBe(3);
+    pc.run(4);
+    expect(pc.r[REGISTER.ebx]).toBe(9);
+  });
 
   test.each([1, 2, 3, 4])('is never noticed, nor what is kept over it, program %i', (seed) => {
     const below = randomFrom(seed);
