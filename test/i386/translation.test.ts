@@ -140,7 +140,7 @@ describe('A load of CR3', () => {
     const pc = pagedPc(code);
     const { memory } = pc.parts;
     for (const space of SPACES) {
-      memory.write32(space, TABLE | 3);
+      memory.write32(space, TABLE | 0x23);
       for (let region = 1; region < REGIONS; region++) memory.write32(space + 4 * region, TABLES[0] | 0x23);
     }
     for (const table of TABLES) {
