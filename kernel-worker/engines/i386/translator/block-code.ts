@@ -437,28 +437,41 @@ const rotate =
   (t, a, b, immediate) => {
     const { code, flags, operands } = t;
     if (b === ZERO && (immediate & 31) === 0) return;
+    if (b === ZERO && flags.isKnown) {
+      operands.word(a);
+      code.const(immediate & 31);
+      rotateBy(t, operation, a);
+      flags.replaceCarryAndOverflow();
+      return;
+    }
     flags.settle();
     flags.now('settled', 0);
     operands.word(b, immediate);
     code.const(31).op(Op.and).tee(ENTRY).if();
-    operands.word(a);
-    code.get(ENTRY).op(operation).tee(OTHER).set(operands.local(a));
     code.const(0);
     flags.eflags();
     code.const(~(CF | OF)).op(Op.and);
-    if (operation === Op.rotl) {
-      code.get(OTHER).const(CF).op(Op.and, Op.or);
-      code.get(OTHER).get(OTHER).const(31).op(Op.shrU, Op.xor).const(1).op(Op.and).const(11).op(Op.shl, Op.or);
-    } else {
-      code.get(OTHER).const(31).op(Op.shrU, Op.or);
-      code.get(OTHER).get(OTHER).const(1).op(Op.shl, Op.xor).const(20).op(Op.shrU).const(OF).op(Op.and, Op.or);
-    }
-    code.store32(t.recordAt(EFLAGS));
+    operands.word(a);
+    code.get(ENTRY);
+    rotateBy(t, operation, a);
+    code.op(Op.or).store32(t.recordAt(EFLAGS));
     flags.now('record', 0);
     flags.settle();
     code.end();
     flags.now('settled', 0);
   };
+
+/** Takes the value and the count, not zero, and pushes CF and OF in their places. */
+function rotateBy({ code, operands }: BlockCode, operation: number, a: number): void {
+  code.op(operation).tee(OTHER).set(operands.local(a));
+  if (operation === Op.rotl) {
+    code.get(OTHER).const(CF).op(Op.and);
+    code.get(OTHER).get(OTHER).const(31).op(Op.shrU, Op.xor).const(1).op(Op.and).const(11).op(Op.shl, Op.or);
+  } else {
+    code.get(OTHER).const(31).op(Op.shrU);
+    code.get(OTHER).get(OTHER).const(1).op(Op.shl, Op.xor).const(20).op(Op.shrU).const(OF).op(Op.and, Op.or);
+  }
+}
 
 const multiply: Emit = ({ code, flags, operands }, a, b, immediate) => {
   operands.word(b & 0xff);

@@ -49,6 +49,53 @@ export class FlagsCode {
     this.code.set(FLAG_B);
   }
 
+  /** True if `replaceCarryAndOverflow` knows the other flags. */
+  get isKnown(): boolean {
+    return this.source !== 'settled' && this.source !== 'record';
+  }
+
+  /** CF and OF, each in its place, are on the stack: the other flags stay what they are. Only if `isKnown`. */
+  replaceCarryAndOverflow(): void {
+    const { code, source, shift } = this;
+    switch (source) {
+      case 'add':
+      case 'adc':
+      case 'sub':
+      case 'sbb':
+        code.get(FLAG_A).get(FLAG_B).op(Op.xor).get(FLAG_RESULT).op(Op.xor).const(shift).op(Op.shrU);
+        code.const(AF).op(Op.and, Op.or);
+        break;
+      case 'inc':
+      case 'dec':
+        this.halfCarry();
+        code.op(Op.or);
+        break;
+      case 'result':
+        code.get(FLAG_B).const(AF).op(Op.and, Op.or);
+        break;
+      case 'logic':
+      // Not asked of the last two: `isKnown`.
+      case 'record':
+      case 'settled':
+    }
+    code.set(FLAG_B);
+    this.source = 'result';
+  }
+
+  /** Pushes AF of INC or DEC: the low nibble went over, unshifted (SDM vol. 1 §3.4.3.1). */
+  private halfCarry(): void {
+    const { code, source, shift } = this;
+    const nibble = 15 << shift;
+    code
+      .get(FLAG_RESULT)
+      .const(nibble)
+      .op(Op.and)
+      .const(source === 'inc' ? 0 : nibble)
+      .op(Op.eq)
+      .const(4)
+      .op(Op.shl);
+  }
+
   /** Pushes CF, 0 or 1. */
   carry(): void {
     const { code } = this;
@@ -57,8 +104,10 @@ export class FlagsCode {
         code.const(0).load32(this.eflagsAt).const(CF).op(Op.and);
         return;
       case 'settled':
+        // Of INC and DEC in a loop, mostly.
+        code.get(FLAG_OP).const(LAZY_RESULT).op(Op.eq).if(I32).get(FLAG_B).else();
         this.status();
-        code.const(CF).op(Op.and);
+        code.end().const(CF).op(Op.and);
         return;
       case 'add':
         code.get(FLAG_RESULT).get(FLAG_A).op(Op.ltU);
@@ -248,16 +297,8 @@ export class FlagsCode {
       code.get(FLAG_B);
       this.overflow();
       code.const(OF_SHIFT).op(Op.shl, Op.or);
-      // AF: the low nibble went over, unshifted (SDM vol. 1 §3.4.3.1).
-      const nibble = 15 << shift;
-      code
-        .get(FLAG_RESULT)
-        .const(nibble)
-        .op(Op.and)
-        .const(source === 'inc' ? 0 : nibble)
-        .op(Op.eq)
-        .const(4);
-      code.op(Op.shl, Op.or).set(FLAG_B);
+      this.halfCarry();
+      code.op(Op.or).set(FLAG_B);
     } else if (source === 'logic') code.const(0).set(FLAG_B);
     const op =
       source === 'add' || source === 'adc' ? LAZY_ADD : source === 'sub' || source === 'sbb' ? LAZY_SUB : LAZY_RESULT;
