@@ -34,8 +34,8 @@ export const INPUT_RING_BYTES = 4 * 1024;
 export const TRACE_RING_BYTES = 1024 * 1024;
 /** Three parts of 4096 entries of eight bytes: for loads, stores and fetches. */
 export const FAST_TLB_BYTES = 96 * 1024;
-/** 8192 entries of 32 bytes. */
-export const JUMP_TABLE_BYTES = 256 * 1024;
+/** 8192 entries of 16 bytes. */
+export const JUMP_TABLE_BYTES = 128 * 1024;
 
 const WASM_PAGE = 65536;
 /** Offsets must stay small integers in every engine: the whole buffer ends below 2 GiB. */

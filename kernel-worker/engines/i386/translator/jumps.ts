@@ -2,8 +2,9 @@
 //
 // From one translated function to the next without a way through JavaScript. The driver is a function of WebAssembly that calls a
 // region, looks up where it has led, and calls the next: linear address to host offset in the fast TLB, host offset to translation in
-// a table. An entry of that says what `find` of the code cache would say: it counts only in its mode, while its frame has its
-// generation, and if the budget covers the block. Everything else goes back to the interpreter.
+// a table. An entry of that says what `find` of the code cache would say: it counts only for its privilege (all else of the mode is
+// the same for all translated code that pages), while its frame has its generation, and if the budget covers the block. Everything
+// else goes back to the interpreter.
 import { FAST_TLB_BYTES, JUMP_TABLE_BYTES } from '../../../../shared/machine-memory.ts';
 import type { Board } from '../../../board.ts';
 import type { FastTlb } from '../fast-tlb.ts';
@@ -11,48 +12,52 @@ import { EXIT_WORD } from './locals.ts';
 import { ENTRY_BITS } from './region.ts';
 import { Op, WasmCode } from './wasm-code.ts';
 
-/** An entry in words: [host offset of the code, mode, address of the generation, generation, instructions, translation, 0, 0]. */
-const ENTRY_BYTES = 32;
+/** An entry in words: [host offset of the code, with the key in its upper bits; generation; instructions; translation]. */
+const ENTRY_BYTES = 16;
+const ENTRY_SHIFT = 4;
 const ENTRIES = JUMP_TABLE_BYTES / ENTRY_BYTES;
 const EIP = 8;
-export const DRIVER_PARAMETERS = 4;
+const KEY_SHIFT = 30;
+const NO_ENTRY = -1;
+export const DRIVER_PARAMETERS = 3;
 export const DRIVER_LOCALS = 3;
+/** In the place of a key of the fast TLB: no entry there has it, so one region is all that is called. */
+export const ONE_REGION = 4;
 
 export class Jumps {
   readonly address: number;
   private readonly words: Int32Array;
-  private readonly generationsAt: number;
 
   constructor({ machine }: Board, slotIndex: number) {
     const { offset } = machine.region('fast-tlbs');
-    // Behind the halves of the fast TLB.
+    // Behind the parts of the fast TLB.
     this.address = offset + slotIndex * (FAST_TLB_BYTES + JUMP_TABLE_BYTES) + FAST_TLB_BYTES;
     this.words = new Int32Array(machine.buffer, this.address, JUMP_TABLE_BYTES / 4);
-    this.words.fill(0);
-    this.generationsAt = machine.region('code-generations').offset;
+    this.clear();
   }
 
   /** Notes that a block with a translation has its code at a host offset. */
-  add(host: number, code: Int32Array, block: number): void {
+  add(host: number, key: number, code: Int32Array, block: number): void {
     const { words } = this;
-    const at = ((host ^ (host >>> 12)) & (ENTRIES - 1)) << 3;
-    words[at] = host;
-    words[at + 1] = code[block + 6];
-    words[at + 2] = this.generationsAt + code[block + 1] * 4;
-    words[at + 3] = code[block + 2];
-    words[at + 4] = code[block];
-    words[at + 5] = code[block + 9];
+    const at = ((host ^ (host >>> 12)) & (ENTRIES - 1)) << 2;
+    words[at] = host ^ (key << KEY_SHIFT);
+    words[at + 1] = code[block + 2];
+    words[at + 2] = code[block];
+    words[at + 3] = code[block + 9];
   }
 
   /** Every function is forgotten. */
   clear(): void {
-    this.words.fill(0);
+    this.words.fill(NO_ENTRY);
   }
 }
 
-/** The driver: (instructions left, translation, mode or −1 for one region only, key of the fast TLB) → instructions left. */
-export function driverCode(cpuAt: number, tlb: FastTlb, jumpsAt: number, regionType: number): WasmCode {
-  const [left, translation, mode, key, address, entry, host] = [0, 1, 2, 3, 4, 5, 6];
+/** The driver: (instructions left, translation, key of the fast TLB or ONE_REGION) → instructions left. */
+export function driverCode({ machine }: Board, tlb: FastTlb, jumpsAt: number, regionType: number): WasmCode {
+  const [left, translation, key, address, entry, host] = [0, 1, 2, 3, 4, 5];
+  const cpuAt = machine.region('cpu').offset;
+  // Of frame 0 if there were frames from offset 0 on.
+  const generationsAt = machine.region('code-generations').offset - (machine.region('frames').offset >>> 10);
   const code = new WasmCode();
   const back = code.block();
   const next = code.loop();
@@ -87,16 +92,14 @@ export function driverCode(cpuAt: number, tlb: FastTlb, jumpsAt: number, regionT
     .op(Op.shrU, Op.xor)
     .const(ENTRIES - 1)
     .op(Op.and)
-    .const(5)
+    .const(ENTRY_SHIFT)
     .op(Op.shl)
     .tee(entry);
-  code.load32(jumpsAt).get(host).op(Op.ne).brIf(back);
+  code.load32(jumpsAt).get(host).get(key).const(KEY_SHIFT).op(Op.shl, Op.xor, Op.ne).brIf(back);
   const field = (word: number): WasmCode => code.get(entry).load32(jumpsAt + word * 4);
-  field(1).get(mode).op(Op.ne).brIf(back);
-  field(2).load32();
-  field(3).op(Op.ne).brIf(back);
-  field(4).get(left).op(Op.gtS).brIf(back);
-  field(5).set(translation);
+  field(1).get(host).const(12).op(Op.shrU).const(2).op(Op.shl).load32(generationsAt).op(Op.ne).brIf(back);
+  field(2).get(left).op(Op.gtS).brIf(back);
+  field(3).set(translation);
   code.br(next).end().end();
   return code.get(left).endFunction();
 }

@@ -14,7 +14,7 @@ import type { Helper } from '../operands.ts';
 import type { Surroundings } from './block-code.ts';
 import { beforeOf, isAccessWanted, isDeclined, isExit, isStoreWanted, offsetOf, settleRecord } from './exits.ts';
 import { statusFunction } from './flags-code.ts';
-import { DRIVER_LOCALS, DRIVER_PARAMETERS, driverCode, Jumps } from './jumps.ts';
+import { DRIVER_LOCALS, DRIVER_PARAMETERS, driverCode, Jumps, ONE_REGION } from './jumps.ts';
 import { EXIT_LEFT, EXIT_WORD, FLAG_WORDS, PARAMETERS, WANTED_WORD } from './locals.ts';
 import { collectRegion, ENTRY_BITS, type Region } from './region.ts';
 import { regionFunction } from './region-code.ts';
@@ -36,10 +36,7 @@ const TRANSLATION = 9;
 const NEVER = -0x80000000;
 
 const TABLE_STEP = 1024;
-/** A mode that no block has: behind the first region it is gone on in the interpreter. */
-const ONE_REGION = -1;
-
-type Driver = (left: number, translation: number, mode: number, key: number) => number;
+type Driver = (left: number, translation: number, key: number) => number;
 
 const IMPORTS = [{ name: 'helper', parameters: 5 }] as const;
 
@@ -92,7 +89,7 @@ export class Translator {
       name: 'driver',
       parameters: DRIVER_PARAMETERS,
       locals: [[DRIVER_LOCALS, I32]],
-      code: driverCode(this.surroundings.cpuAt, cpu.mmu.tlb.fast, this.jumps.address, PARAMETERS).bytes,
+      code: driverCode(cpu.board, cpu.mmu.tlb.fast, this.jumps.address, PARAMETERS).bytes,
     };
     this.driver = this.instantiate([], [driver]).driver as Driver;
   }
@@ -113,11 +110,12 @@ export class Translator {
     const translation = code[block + TRANSLATION];
     this.isDeclined = false;
     if (this.wanted !== 0) this.serveWanted();
-    if (!cpu.paging) return this.leave(this.driver(left, translation, ONE_REGION, 0));
+    if (!cpu.paging) return this.leave(this.driver(left, translation, ONE_REGION));
     const isUser = cpu.cpl === 3;
     mmu.tlb.fast.fillFetch(cpu.r[EIP], isUser ? USER_BANK : 0, mmu.fetch);
-    this.jumps.add(cache.hostOf(block), code, block);
-    return this.leave(this.driver(left, translation, code[block + 6], tlbKey(isUser)));
+    const key = tlbKey(isUser);
+    this.jumps.add(cache.hostOf(block), key, code, block);
+    return this.leave(this.driver(left, translation, key));
   }
 
   /** Where translated code was left by an exit, the record gets what that says. */
