@@ -3,6 +3,7 @@
 // Puts kernels into the machine, while the host owns the CPU: in place (boot), beside the others in hidden pages (load), as the
 // image of a running kernel (kexec_load), or as a copy-on-write copy of another (clone). Everything that can be refused is
 // refused before anything is changed.
+import { ConsoleInput } from '../shared/console-input.ts';
 import { errnoName } from '../shared/errno.ts';
 import { assert, KjumpError } from '../shared/errors.ts';
 import { emptySlot, freeSlot, type KernelSlot, type PageWindow } from '../shared/kernel-slot.ts';
@@ -159,6 +160,8 @@ export function placeClone(
     slot.kexecImage.clear();
     slot.crashImage.clear();
     slot.name = name;
+    // Its copy of the wire has the beginning of what was typed.
+    new ConsoleInput(machine, slot.index).copyFrom(new ConsoleInput(machine, original.index));
     if (original.state === KernelState.RUNNING) {
       // Between two steps everything is in the records: the copy goes on from here, with no lines to climb.
       slot.set('quiesced', 0);

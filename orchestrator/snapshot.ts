@@ -77,7 +77,7 @@ export class Snapshot {
     return bytes;
   }
 
-  /** A copy of the records: clock, CPU, devices, kernel slots. */
+  /** A copy of the records: clock, CPU, devices, kernel slots, what is typed to them. */
   records(): Uint8Array {
     return this.host.captures.records(this.capture);
   }

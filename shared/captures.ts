@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // Captures: the whole machine at one instant, in microseconds. A capture shares every mapped frame and copies the records
-// (clock, CPU, devices, kernel slots, hidden-page owners) and the page table. It is stored in frames of the pool itself, in a
-// chain that starts in the live words, so that it outlives any thread and every frame in use can be accounted for from the
-// buffer alone. A capture's number is its root frame.
+// (clock, CPU, devices, kernel slots, what is typed to them, hidden-page owners) and the page table. It is stored in frames of
+// the pool itself, in a chain that starts in the live words, so that it outlives any thread and every frame in use can be
+// accounted for from the buffer alone. A capture's number is its root frame.
 //
 // Root frame: the words of ROOT, then the numbers of the table frames and of the record frames. Made and restored by the
 // owner of the CPU; read and released by any thread. A capture stays in the chain, with what it still lists, until its
@@ -217,7 +217,7 @@ export class Captures {
     return this.machine.u8.subarray(start, start + PAGE_SIZE);
   }
 
-  /** A copy of the records: clock, cpu, devices, slots, hidden-page owners, at their offsets from the region `clock`. */
+  /** A copy of the records: clock, cpu, devices, slots, inputs, hidden-page owners, at their offsets from the region `clock`. */
   records(capture: CaptureId): Uint8Array {
     const root = this.rootWord(capture);
     const bytes = new Uint8Array(this.words[root + ROOT.recordBytes]);

@@ -30,7 +30,8 @@ export const DEVICE_RECORD_BYTES = 2 * PAGE_SIZE;
 export const KERNEL_SLOT_BYTES = PAGE_SIZE;
 export const CLOCK_RECORD_BYTES = 256;
 export const CONSOLE_RING_BYTES = 16 * 1024;
-export const INPUT_RING_BYTES = 4 * 1024;
+/** Two counts, and 256 entries of 16 bytes. */
+export const INPUT_RING_BYTES = 16 + 4 * 1024;
 export const TRACE_RING_BYTES = 1024 * 1024;
 /** Three parts of 4096 entries of eight bytes: for loads, stores and fetches. */
 export const FAST_TLB_BYTES = 96 * 1024;
@@ -53,6 +54,7 @@ function regionTable(g: MachineGeometry) {
     ['cpu', CPU_RECORD_BYTES, PAGE_SIZE, 'the live CPU record'],
     ['devices', DEVICE_RECORD_BYTES, PAGE_SIZE, 'the live device records'],
     ['slots', g.maxKernels * KERNEL_SLOT_BYTES, PAGE_SIZE, 'one page a kernel: state, windows, images'],
+    ['inputs', g.maxKernels * INPUT_RING_BYTES, PAGE_SIZE, 'a ring a kernel: what is typed and not on a wire yet'],
     ['hidden-owners', g.hiddenPages, 8, 'one byte a hidden page: 0 free, else kernel slot + 1'],
     ['page-table', (g.ramPages + g.hiddenPages) * 4, PAGE_SIZE, 'physical page to frame'],
     ['frame-references', g.frames * 4, PAGE_SIZE, 'references a frame: pages and captures'],
@@ -66,7 +68,6 @@ function regionTable(g: MachineGeometry) {
     ],
     ['free-frames', g.frames * 4, PAGE_SIZE, 'stack of the free frames'],
     ['consoles', g.maxKernels * CONSOLE_RING_BYTES, PAGE_SIZE, 'one console ring a kernel'],
-    ['inputs', g.maxKernels * INPUT_RING_BYTES, PAGE_SIZE, 'one ring of console input a kernel'],
     ['trace', TRACE_RING_BYTES, PAGE_SIZE, 'ring of events'],
     ['frames', g.frames * PAGE_SIZE, PAGE_SIZE, 'the frame pool; frame 0 is zeros for ever'],
   ] as const;

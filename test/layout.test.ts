@@ -12,7 +12,7 @@ import { formatSize, parseSize } from '../shared/units.ts';
 
 const GEOMETRY: MachineGeometry = { ramPages: 100, hiddenPages: 33, frames: 200, maxKernels: 5 };
 /** Regions that a capture copies as one block. */
-const RECORDS = ['clock', 'cpu', 'devices', 'slots', 'hidden-owners'];
+const RECORDS = ['clock', 'cpu', 'devices', 'slots', 'inputs', 'hidden-owners'];
 
 const geometries = fc.record({
   ramPages: fc.integer({ min: 16, max: 600 }),

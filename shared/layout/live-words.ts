@@ -60,9 +60,6 @@ export const LIVE_KERNEL = {
   consoleTail: 4,
   /** The host wants the thread to leave the slot. */
   detach: 5,
-  /** Input ring: entries ever pushed, entries ever taken. */
-  inputHead: 6,
-  inputTail: 7,
 } as const;
 
 export const LIVE_KERNEL_BASE = 64;

@@ -19,14 +19,13 @@ import { randomFrom } from './random.ts';
 const MEMORY = { memory: '32M', spare: '48M', threads: 1 } as const;
 const DISK_BYTES = 2 * 1024 ** 2;
 const INSTRUCTIONS = 10_000_000;
-/** Each fits the serial line whole: what waits for it in this process is not in a capture. */
 const COMMANDS = [
   'for i in 1 2 3 4 5 6 7 8; do seq $((i*999)) | dd of=/dev/sda bs=4096 seek=$((i*32)) conv=sync; sync; done',
   'for i in 1 2 3 4 5 6; do dd if=/dev/sda bs=4096 skip=$((i*32)) count=32 | md5sum; echo $i > /tmp/$i; done',
   'dmesg | grep -v nothing; ls -l /lib /bin | cut -c 1-60',
   'dd if=/dev/sda bs=16384 | tr 1 x | dd of=/dev/sda bs=16384; sync; cat /dev/sda | md5sum',
 ];
-/** Of the next command, while the last one still works. */
+/** Of the next command, while the last one is on its way: the wire has no room for both. */
 const TYPED_AHEAD_TICKS = 40_000_000;
 const LONGEST_TICKS = 60e9;
 

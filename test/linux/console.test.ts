@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ConsoleLog } from '../../orchestrator/console-log.ts';
-import { createMachine, type Kernel, type Machine } from '../../orchestrator/index.ts';
+import { createMachine, type Kernel, type Machine, resumeMachine } from '../../orchestrator/index.ts';
 import { loadProgram } from '../../orchestrator/loaders/load-program.ts';
+import { CLOCK } from '../../shared/layout/clock.ts';
 import { bzImage, CODE_BYTES } from './bzimage-file.ts';
 
 const ECHO = [
@@ -187,6 +188,63 @@ describe('a pause', () => {
     const some = await kernel.console.expect(/\d+/, { ticks: 5e6 });
     const rest = await kernel.console.expect(/\d+$/);
     expect([some.length + rest.length, some.length > 5, rest.length > 5]).toEqual([50, true, true]);
+  });
+});
+
+describe('what is typed while the wire is full', () => {
+  const LINE = Array.from({ length: 90 }, (_, i) => `${i}, `).join('');
+  /** The program has read some of the line, some is on the wire, and the rest waits. */
+  const HALF_TYPED = 5e6;
+  const ENOUGH = 50e6;
+  let machine: Machine;
+  let echo: Kernel;
+  beforeEach(async () => {
+    machine = await createMachine({ memory: '4M', spare: '8M', threads: 1 });
+    echo = await machine.boot(await file('echo.bin', ECHO), { at: '1M' });
+    echo.console.type(LINE);
+    await machine.run({ ticks: HALF_TYPED });
+    expect(echo.console.output.length).toBeLessThan(LINE.length - 300);
+  });
+  afterEach(() => machine.close());
+
+  /** Its records but for the count of restores. */
+  const recordsOf = async (of: Machine): Promise<Buffer> => {
+    await using snapshot = await of.snapshot('end');
+    return Buffer.from(snapshot.records().fill(0, CLOCK.generation, CLOCK.generation + 4));
+  };
+
+  test('is in a snapshot, and what was typed behind it is not', async () => {
+    const before = await machine.snapshot('before');
+    const read = echo.console.output;
+    echo.console.type('only once');
+    await echo.console.expect('only once');
+    expect(echo.console.output).toBe(`${LINE}only once`);
+    await machine.restore(before);
+    await machine.run({ ticks: ENOUGH });
+    expect(echo.console.output).toBe(`${LINE}only once${LINE.slice(read.length)}`);
+  });
+
+  test('is in an image: another machine goes on with it as the one that was not interrupted', async () => {
+    const path = join(folder, 'half-typed.kjump');
+    await machine.hibernate(path);
+    const read = echo.console.output;
+    await machine.run({ ticks: ENOUGH });
+    expect(echo.console.output).toBe(LINE);
+    await using resumed = await resumeMachine(path);
+    await resumed.run({ ticks: ENOUGH });
+    expect(resumed.find('echo').console.output).toBe(LINE.slice(read.length));
+    expect((await recordsOf(resumed)).equals(await recordsOf(machine))).toBe(true);
+  });
+
+  test('is typed to a clone too', async () => {
+    const read = echo.console.output;
+    const copy = await echo.clone('copy');
+    await machine.jump(copy);
+    await machine.run({ ticks: ENOUGH });
+    expect(copy.console.output).toBe(LINE.slice(read.length));
+    await machine.jump(echo);
+    await machine.run({ ticks: ENOUGH });
+    expect(echo.console.output).toBe(LINE);
   });
 });
 

@@ -20,8 +20,8 @@ function refusal(run: () => void): KjumpError {
 }
 
 test('a restore is refused, with nothing changed, if its pages could not all get a frame of their own', () => {
-  // 24 pages and a capture of 8 frames; without the hidden pages another of 8; one frame is the zeros. 16 are left.
-  const real = formatted(16, 8, 24 + 8 + 8 + 16 + 1);
+  // 24 pages and a capture of 9 frames; without the hidden pages another of 9; one frame is the zeros. 16 are left.
+  const real = formatted(16, 8, 24 + 9 + 9 + 16 + 1);
   const { memory, hidden, captures } = real;
   const pages = hidden.allocate(8, 0);
   for (let page = 0; page < 24; page++) stamp(real, page, page + 1);
@@ -46,7 +46,7 @@ test('a restore is refused, with nothing changed, if its pages could not all get
 });
 
 test('the capture just made can always be restored, however few frames are left', () => {
-  const real = formatted(16, 0, 16 + 7 + 16 + 1);
+  const real = formatted(16, 0, 16 + 9 + 16 + 1);
   for (let page = 0; page < 16; page++) stamp(real, page, page + 1);
   const capture = real.captures.create();
   for (let page = 0; page < 16; page++) stamp(real, page, 99);
@@ -56,12 +56,12 @@ test('the capture just made can always be restored, however few frames are left'
 });
 
 test('frames that a released capture no longer keeps are counted again before anybody is refused', () => {
-  const real = formatted(16, 8, 16 + 7 + 16 + 1);
+  const real = formatted(16, 10, 16 + 9 + 16 + 1);
   for (let page = 0; page < 16; page++) stamp(real, page, page + 1);
   real.captures.release(real.captures.create());
-  expect(real.memory.frames).toMatchObject({ free: 23, reserved: 16 });
-  expect(real.hidden.allocate(8, 0)).toHaveLength(8);
-  expect(real.memory.frames).toMatchObject({ free: 23, reserved: 8 });
+  expect(real.memory.frames).toMatchObject({ free: 25, reserved: 16 });
+  expect(real.hidden.allocate(10, 0)).toHaveLength(10);
+  expect(real.memory.frames).toMatchObject({ free: 25, reserved: 10 });
 });
 
 test('an alias that changes nothing needs no frame', () => {
