@@ -186,6 +186,7 @@ describe('A load of CR3', () => {
     const loop = [...code, 0xe9, ...le32(-(code.length + 5))];
     const [kept, forgetful] = [spacesPc(loop), spacesPc(loop)];
     kept.engine.cache.hotAfter = 3;
+    kept.engine.translator.patience = 1;
     kept.run(STEPS);
     for (let step = 0; step < STEPS; step++) {
       forgetful.engine.flush();

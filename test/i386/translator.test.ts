@@ -129,6 +129,7 @@ function program(below: Below): { code: number[]; far: number[] } {
 function start(interpret: boolean, { code, far }: ReturnType<typeof program>, isPaged: boolean): Pc {
   const pc = new Pc({ memory: '1M', interpret });
   pc.engine.translator.cache.hotAfter = HOT_AFTER;
+  pc.engine.translator.patience = 1;
   pc.write(CODE, code).write(OTHER_PAGE, far).write(DIRECTORY, le32(0x83));
   for (let at = 0; at < 0x2000; at += 4) pc.write(DATA + at, le32(Math.imul(at + 1, 0x9e3779b1)));
   pc.flat(CODE);

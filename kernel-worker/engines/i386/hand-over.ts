@@ -39,8 +39,6 @@ export class HandOverWatch {
   private entries: number[] = [];
   /** What of all this took how long. */
   readonly ownJump: OwnJump;
-  /** There are such kernels. */
-  hasDoors = false;
 
   constructor(cpu: Cpu, slot: KernelSlot) {
     this.cpu = cpu;
@@ -58,7 +56,12 @@ export class HandOverWatch {
       .filter((s) => s.index !== this.slot.index && s.state === KernelState.PARKED && s.get('selfParked') !== 0)
       .filter((s) => areTogether(slots, this.slot, s))
       .map((s) => s.get('reentry'));
-    this.hasDoors = this.entries.length > 0;
+  }
+
+  /** True if one of them goes on somewhere in the page of this address: each block there must be looked up. */
+  hasDoorNear(linAddr: number): boolean {
+    for (const entry of this.entries) if (entry >>> 12 === linAddr >>> 12) return true;
+    return false;
   }
 
   /** True if the instruction at this address, paging off, is no longer this kernel's. */
@@ -75,6 +78,7 @@ export class HandOverWatch {
     if (page < 0 || linAddr >>> 12 === page) return false;
     r[PAGING_OFF_PAGE] = 0;
     if ((r[CR0] & CR0_PE) === 0) return false;
+    this.cpu.mmu.moves.settle();
     const word = memory.read32(r[ESP]);
     if (word >>> 12 === page) return true;
     return word === 0 && (r[EBX] | r[ECX] | r[EDX] | r[ESI] | r[EDI] | r[EBP]) === 0;

@@ -163,6 +163,7 @@ export class I386Engine implements Engine {
     const { mmu } = this.cpu;
     mmu.defersDevices = !single;
     const done = this.interpreter.run(limit, single);
+    mmu.moves.settle();
     mmu.defersDevices = false;
     return done;
   }
@@ -236,6 +237,7 @@ export class I386Engine implements Engine {
   /** An instruction looks at the devices: the time of those before it has passed. */
   private syncTime(): void {
     const { board, cpu } = this;
+    cpu.mmu.moves.settle();
     const ahead = cpu.retired - this.synced;
     if (ahead <= 0) return;
     this.synced = cpu.retired;

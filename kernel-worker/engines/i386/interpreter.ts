@@ -20,6 +20,7 @@ const ECX = 1;
 const ESP = 4;
 const EIP = 8;
 const EFLAGS = 9;
+const CS_BASE = 17;
 const T1 = 129;
 const CF = 1;
 const AF = 0x10;
@@ -55,8 +56,9 @@ export class Interpreter {
     this.translator = new Translator(cpu, cache);
     cpu.leaveAfterInstruction = () => this.leaveAfterInstruction();
     cpu.leaveCodeOf = (frame) => {
-      // Translated code, which is not at any block of ours, may be of any of its frames.
-      if (this.at === 0 || cache.isOf(this.block, frame)) this.leaveAfterInstruction();
+      // Translated code is not at any block of ours.
+      const isThere = this.at === 0 ? this.translator.mayBeIn(frame) : cache.isOf(this.block, frame);
+      if (isThere) this.leaveAfterInstruction();
     };
     cache.onCleared = () => this.translator.clear();
   }
@@ -90,9 +92,10 @@ export class Interpreter {
     }
   }
 
-  /** Paging is off, and kernels that left by themselves wait for jumps to them: every block must be looked up. */
-  private isAtDoor(): boolean {
-    return !this.cpu.paging && this.cpu.handOver.hasDoors;
+  /** Paging is off, and a kernel that left by itself waits in this page for jumps to it: every block must be looked up. */
+  private isAtDoor(eip: number): boolean {
+    const { cpu } = this;
+    return !cpu.paging && cpu.handOver.hasDoorNear((cpu.r[CS_BASE] + eip) | 0);
   }
 
   /** A block is left: the run goes on if no more than that was asked for. */
@@ -139,7 +142,7 @@ export class Interpreter {
         linkAt = 0;
       }
       const translation = code[block + TRANSLATION];
-      if (translation !== 0 && !isDeclined && bank <= USER_BANK && !this.isAtDoor()) {
+      if (translation !== 0 && !isDeclined && bank <= USER_BANK && !this.isAtDoor(eip)) {
         r[FLAGS] = fop;
         r[FLAGS + 1] = fshift;
         r[FLAGS + 2] = fa;

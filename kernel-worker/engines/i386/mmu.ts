@@ -8,6 +8,7 @@ import type { Breakpoints } from './breakpoints.ts';
 import type { Cpu } from './cpu.ts';
 import type { DecodedFrames } from './decoded-frames.ts';
 import { DeviceMemory } from './device-memory.ts';
+import { PageMoves } from './page-moves.ts';
 import { Paging } from './paging.ts';
 import { Tlb } from './tlb.ts';
 
@@ -45,6 +46,8 @@ export class Mmu {
   private readonly pageCount: number;
   private readonly decoded: DecodedFrames;
   private readonly paging: Paging;
+  /** Copies of whole pages that are put off until anybody looks. */
+  readonly moves: PageMoves;
   private readonly breakpoints: Breakpoints;
   /** Copies that are done without asking for a frame again: there was none, and to be sure of that takes a count of all. */
   private aliasPause = 0;
@@ -63,6 +66,7 @@ export class Mmu {
     this.write = this.tlb.write;
     this.fetch = this.tlb.fetch;
     this.paging = new Paging(cpu, this.tlb);
+    this.moves = new PageMoves(this.memory, this.tlb, (frame) => this.frameChanged(frame));
     this.breakpoints = cpu.breakpoints;
   }
 
@@ -88,6 +92,7 @@ export class Mmu {
     const index = (linAddr >>> 12) + this.bank;
     const hit = this.read[index];
     if (hit !== 0) return hit;
+    if (this.moves.isPending) this.moves.settle();
     if (!this.paging.translate(linAddr, 0, this.isUser())) return 0;
     const page = this.paging.physPage >>> 12;
     if (page >= this.pageCount) return this.elsewhere(page);
@@ -104,6 +109,7 @@ export class Mmu {
     const index = (linAddr >>> 12) + this.bank;
     const hit = this.write[index];
     if (hit !== 0) return hit;
+    if (this.moves.isPending) this.moves.settle();
     if (index === this.tlb.noticedIndex) return this.tlb.noticedHost;
     if (!this.paging.translate(linAddr, 1, this.isUser())) return 0;
     return this.ownPage(linAddr, index);
@@ -168,6 +174,7 @@ export class Mmu {
     const index = (linAddr >>> 12) + bank;
     const hit = this.fetch[index];
     if (hit !== 0) return hit;
+    if (this.moves.isPending) this.moves.settle();
     if (!this.paging.translate(linAddr, 2, bank !== 0)) return 0;
     const page = this.paging.physPage >>> 12;
     if (page >= this.pageCount) return -1;
@@ -375,6 +382,10 @@ export class Mmu {
     const target = this.physPageFor(targetLin, 1, this.write);
     if (target < 0 || !cpu.ownPages.has(target)) return false;
     if (source >= memory.ramPages && memory.hiddenOwners[source - memory.ramPages] === 0) return false;
+    if (!cpu.paging) {
+      this.moves.move(target, source);
+      return true;
+    }
     const frame = memory.frameOf(source);
     const frameBefore = memory.frameOf(target);
     if (frame === frameBefore) return true;

@@ -57,6 +57,7 @@ export function executeEverything(options: ThreadOptions): I386Engine {
   for (const [at, bytes] of warmUpMemory()) board.memory.write(at, bytes);
   const engine = new I386Engine(board, slot);
   engine.cache.hotAfter = HOT_AFTER;
+  engine.translator.patience = 1;
   const { r } = engine.cpu;
   for (let n = 0; n < 6; n++) setSegment(engine.cpu, n, SELECTOR, 0, -1, n === CS ? FLAT_CODE : FLAT_DATA);
   setSegment(engine.cpu, GS, 0, 0, 0, FLAT_DATA);

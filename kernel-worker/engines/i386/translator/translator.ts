@@ -26,6 +26,7 @@ const EFLAGS = 9;
 const FLAGS = FLAG_WORDS;
 const EXIT = EXIT_WORD;
 const BATCH = 8;
+const ANY_FRAME = -1;
 const USER_BANK = 1 << 20;
 const WASM_PAGE = 65536;
 /** What the micro-operations are translated for: 32-bit code and data without limits. */
@@ -51,6 +52,8 @@ export class Translator {
   /** The access that it was left for, and its linear address. */
   private wanted = 0;
   private wantedAt = 0;
+  /** The frame of the one region that runs. */
+  private frame = ANY_FRAME;
   private readonly cpu: Cpu;
   readonly cache: CodeCache;
   private readonly helpers: readonly Helper[] = HELPERS;
@@ -63,6 +66,13 @@ export class Translator {
   private readonly jumps: Jumps;
   private readonly driver: Driver;
   private hot: number[] = [];
+  /**
+   * Runs that a few hot blocks wait for others: a module costs much by itself, and some code does not live so long. Tests lower it: nothing
+   * but speed depends on it.
+   */
+  patience = 16;
+  /** Runs that have begun since the first of them became hot. */
+  private waited = 0;
 
   constructor(cpu: Cpu, cache: CodeCache) {
     this.cpu = cpu;
@@ -110,7 +120,12 @@ export class Translator {
     const translation = code[block + TRANSLATION];
     this.isDeclined = false;
     if (this.wanted !== 0) this.serveWanted();
-    if (!cpu.paging) return this.leave(this.driver(left, translation, ONE_REGION));
+    if (!cpu.paging) {
+      this.frame = code[block + 1];
+      left = this.driver(left, translation, ONE_REGION);
+      this.frame = ANY_FRAME;
+      return this.leave(left);
+    }
     const isUser = cpu.cpl === 3;
     mmu.tlb.fast.fillFetch(cpu.r[EIP], isUser ? USER_BANK : 0, mmu.fetch);
     const key = tlbKey(isUser);
@@ -145,7 +160,7 @@ export class Translator {
   begin(limit: number): void {
     this.limit = limit;
     this.mustLeave = false;
-    if (this.hot.length > 0) this.compile();
+    if (this.hot.length > 0 && ++this.waited >= this.patience) this.compile();
   }
 
   /** A block has become hot. */
@@ -164,6 +179,7 @@ export class Translator {
     const { hot, cache, surroundings } = this;
     if (hot.length === 0) return;
     this.hot = [];
+    this.waited = 0;
     const { code } = cache;
     const functions: ModuleFunction[] = [
       { name: '', parameters: 5, locals: [], code: statusFunction(surroundings.cpuAt + EFLAGS * 4).bytes },
@@ -194,6 +210,11 @@ export class Translator {
     this.hot = [];
     this.count = 1;
     this.jumps.clear();
+  }
+
+  /** The code that runs may have been decoded from this frame. */
+  mayBeIn(frame: number): boolean {
+    return this.frame === ANY_FRAME || this.frame === frame;
   }
 
   /** The instruction under way has changed what comes behind it. */
