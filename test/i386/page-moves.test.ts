@@ -7,7 +7,7 @@ import { randomFrom } from '../campaigns/random.ts';
 import { Pc } from './pc.ts';
 
 const CODE = 0x1000;
-/** Pages that are copied: the one that code lies in, and others. */
+/** Pages that are copied. */
 const FIRST = 0x10;
 const PAGES = 6;
 const PROGRAMS = 15;
@@ -67,6 +67,27 @@ test('comes to the bytes that copying each of them makes, at any instruction', (
       expect(pcs[0].r).toEqual(pcs[1].r);
     }
   }
+});
+
+test('is seen by a load of a page that was loaded from before', () => {
+  const [one, two, third] = [FIRST, FIRST + 1, FIRST + 2].map((page) => page * 4096);
+  const load = (page: number): number[] => [0xa1, ...le32(page), 0x01, 0xc3];
+  const exchange = [...copy(third, one), ...copy(one, two), ...copy(two, third)];
+  const [exchanged, copied] = (['exchange', 'copy'] as const).map((relocation) =>
+    pcWith(relocation, [one, two, third].flatMap(load).concat(exchange, [one, two, third].flatMap(load), 0xf4)),
+  );
+  exchanged.run(100);
+  copied.run(100);
+  expect(exchanged.r).toEqual(copied.r);
+});
+
+test.each([0, 1])('is seen by the next instruction where the code under way is exchanged, page %i of two', (runs) => {
+  const [here, there, third] = [CODE, FIRST * 4096, (FIRST + 2) * 4096];
+  const exchange = [...copy(third, here), ...copy(here, there), ...copy(there, third)];
+  const pc = pcWith('exchange', [...exchange, 0xb8, ...le32(1), 0xf4]);
+  pc.write(there, [...exchange, 0xb8, ...le32(2), 0xf4]).flat([here, there][runs]);
+  pc.run(100);
+  expect(pc.r[0]).toBe(2 - runs);
 });
 
 test('exchanges two pages through a third one without a frame more, and the third has what it was left with', () => {
