@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Entry of a kernel's thread: one task of the pool attaches to one kernel slot and serves it until the kernel is over or the
-// thread is to leave. Everything it makes is made from the bytes. Static imports only: Node 20 loads this file through
+// thread is to leave. Everything it makes is made from the bytes. Static imports only: from a source tree Node 20 loads this file through
 // tsx's CommonJS hook.
 import { type MessagePort, threadId } from 'node:worker_threads';
 import * as Comlink from 'comlink';
