@@ -45,7 +45,7 @@ export class CodeCache implements ByteSource {
    * Executions after which a block is worth a translation: one takes as long as some thousands of interpreted instructions, and most
    * code of a boot is run less often. Tests lower it: nothing but speed depends on it.
    */
-  hotAfter = 10_000;
+  hotAfter = 5_000;
   // The instruction being fetched: where it starts, and the host offsets of its two pages.
   private fetchAt = 0;
   private firstHost = 0;
