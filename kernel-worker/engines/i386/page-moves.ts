@@ -43,8 +43,13 @@ export class PageMoves {
         this.hide(target, source);
         return;
       }
-      // A copy that is written over was never needed.
-      if (target !== this.third) this.settle();
+      if (target === this.third) {
+        // A copy that is written over was never needed, and the page is out of sight already.
+        this.first = source;
+        this.tlb.forbidStores(source);
+        return;
+      }
+      this.settle();
     }
     this.isPending = true;
     this.third = target;
@@ -68,7 +73,7 @@ export class PageMoves {
     tlb.bumpEpochOnce();
     this.frameLeaves(memory.frameOf(second));
     memory.exchange(first, second);
-    tlb.forgetPage(first);
+    // The first one is out of sight since the second step.
     tlb.forgetPage(second);
     this.first = second;
     this.second = -1;
