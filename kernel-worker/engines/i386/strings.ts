@@ -168,15 +168,17 @@ function movesPage(cpu: Cpu, operands: number): boolean {
   const { r } = cpu;
   const [source, target] = [r[ESI], r[EDI]];
   if (((source | target) & (PAGE - 1)) !== 0 || (operands & REPEATED32) !== REPEATED32) return false;
-  const elements = PAGE / bytesOf(operands);
-  if (r[ECX] >>> 0 < elements || !cpu.aliasesPages) return false;
+  // Of 1, 2 or 4 bytes.
+  const elements = PAGE >>> (bytesOf(operands) >>> 1);
+  const count = r[ECX];
+  if ((count >= 0 && count < elements) || !cpu.aliasesPages) return false;
   if ((cpu.mode & FLAT_DATA) === 0 || FLAT_SEGMENT[sourceSegmentOf(operands)] === 0) return false;
   if ((r[EFLAGS] & (TF | DF)) !== 0 || (r[DR7] & 0xff) !== 0 || !cpu.mmu.aliasPage(target, source)) return false;
   if (!cpu.paging) cpu.handOver.pageMoved(target, source);
   r[ESI] = source + PAGE;
   r[EDI] = target + PAGE;
-  r[ECX] -= elements;
-  if (r[ECX] !== 0) goOn(cpu);
+  r[ECX] = count - elements;
+  if (count !== elements) goOn(cpu);
   return true;
 }
 
