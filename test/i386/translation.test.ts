@@ -180,6 +180,19 @@ describe('A load of CR3', () => {
     expect(pc.r[REGISTER.ebx]).toBe(9);
   });
 
+  test('keeps an eye on a page table whose entry has the bit of large pages, which means nothing without CR4.PSE', () => {
+    const look = loadEbx(0x403000);
+    const pc = spacesPc([
+      ...[...look, ...store(LOOK, 0), ...store(TABLES[0], 0x30003), 0xb8, ...le32(SPACES[1]), 0x0f, 0x22, 0xd8],
+      ...[...store(TABLES[0] + 4 * 3, 0x30000 + 9 * 4096 + 3), ...look],
+    ]);
+    for (const space of SPACES) pc.parts.memory.write32(space + 4, TABLES[0] | 0xa3);
+    pc.run(3);
+    expect(pc.r[REGISTER.ebx]).toBe(3);
+    pc.run(4);
+    expect(pc.r[REGISTER.ebx]).toBe(9);
+  });
+
   test.each([1, 2, 3, 4])('is never noticed, nor what is kept over it, program %i', (seed) => {
     const below = randomFrom(seed);
     const code = Array.from({ length: 150 }, () => instruction(below)).flat();

@@ -17,6 +17,7 @@ const VALID_MAX = 1 << 16;
 const EIP_WORD = 8;
 const CS_BASE_WORD = 17;
 const CR4_WORD = 51;
+const CR4_PSE = 0x10;
 const CR4_PAE = 0x20;
 const NOTHING = -1;
 /** What a frame with translations is if not a table of the last level for one region: a directory of 32-bit paging, or anything. */
@@ -117,9 +118,11 @@ export class Tlb {
     this.dropGone();
     this.forgetWalked();
     this.watchFrameOf(after, DIRECTORY);
+    // Without CR4.PSE the bit of large pages means nothing.
+    const large = (this.r[CR4_WORD] & CR4_PSE) !== 0 ? PDE_PS : 0;
     for (let region = 0; region < REGIONS; region++) {
       const pde = fates[region] === KEPT ? memory.read32(after + region * 4) : 0;
-      if ((pde & PDE_P) !== 0 && (pde & PDE_PS) === 0) this.watchFrameOf(pde & -4096, region + 1);
+      if ((pde & PDE_P) !== 0 && (pde & large) === 0) this.watchFrameOf(pde & -4096, region + 1);
     }
   }
 
