@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { CPU } from '../../shared/layout/cpu-state.ts';
 import { IO_APIC_ADDRESS } from '../../shared/layout/io-apic-state.ts';
 import { LOCAL_APIC_ADDRESS } from '../../shared/layout/local-apic-state.ts';
+import { le32 } from './le32.ts';
 import { Pc, REGISTER } from './pc.ts';
 
 const CODE = 0x1000;
@@ -19,7 +20,6 @@ const TIMER = LOCAL_APIC_ADDRESS + 0x320;
 const INITIAL = LOCAL_APIC_ADDRESS + 0x380;
 const DIVIDE = LOCAL_APIC_ADDRESS + 0x3e0;
 
-const le32 = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
 /** mov dword [address], value in 16-bit code. */
 const store = (address: number, value: number): number[] => [0x66, 0x67, 0xc7, 0x05, ...le32(address), ...le32(value)];
 const out8 = (port: number, value: number): number[] => [0xb0, value, 0xe6, port];

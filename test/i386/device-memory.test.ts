@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { MEMORY_TICKS } from '../../kernel-worker/bus.ts';
 import { CPU } from '../../shared/layout/cpu-state.ts';
+import { le32 } from './le32.ts';
 import { Pc, REGISTER } from './pc.ts';
 
 const CODE = 0x1000;
@@ -12,7 +13,6 @@ const DEVICE = 0xe0000200;
 const HLT = 0xf4;
 const TICKS = 10;
 
-const le32 = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
 const loadEax = (at: number): number[] => [0xa1, ...le32(at)];
 const store = (at: number, value: number): number[] => [0xc7, 0x05, ...le32(at), ...le32(value)];
 

@@ -7,6 +7,7 @@ import { EngineStop } from '../../kernel-worker/engines/engine.ts';
 import { Request } from '../../shared/jump-lines.ts';
 import { CPU } from '../../shared/layout/cpu-state.ts';
 import { TestDriver, WRITE } from '../devices/virtio-driver.ts';
+import { le32 } from './le32.ts';
 import { Pc, REGISTER } from './pc.ts';
 
 const CODE = 0x1000;
@@ -15,7 +16,6 @@ const PAGE = 0x40000;
 /** Behind the notification the code runs this long, and the device stores within it. */
 const LOOPS = 1000;
 
-const le32 = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
 const load = (register: 'eax' | 'ebx', at: number): number[] =>
   register === 'eax' ? [0xa1, ...le32(at)] : [0x8b, 0x1d, ...le32(at)];
 const NOTIFY = [0xc7, 0x05, ...le32(0xd0000650), ...le32(0)];

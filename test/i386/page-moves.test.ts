@@ -4,6 +4,7 @@
 // memory is what copying every byte makes of it.
 import { expect, test } from 'vitest';
 import { randomFrom } from '../campaigns/random.ts';
+import { le32 } from './le32.ts';
 import { Pc } from './pc.ts';
 
 const CODE = 0x1000;
@@ -16,7 +17,6 @@ const ESP = 4;
 const STACK = 0x8000;
 
 type Below = (n: number) => number;
-const le32 = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
 const anyPage = (below: Below): number => (FIRST + below(PAGES)) * 4096;
 
 /** MOV ESI; MOV EDI; MOV ECX, 1024; CLD; REP MOVSD. */

@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { CPU } from '../../shared/layout/cpu-state.ts';
 import { randomFrom } from '../campaigns/random.ts';
+import { le32 } from './le32.ts';
 import { Pc, REGISTER } from './pc.ts';
 
 const CODE = 0x1000;
@@ -13,7 +14,6 @@ const TABLE = 0x11000;
 const OTHER_TABLE = 0x12000;
 const HLT = 0xf4;
 
-const le32 = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
 const loadEax = (at: number): number[] => [0xa1, ...le32(at)];
 const loadEbx = (at: number): number[] => [0x8b, 0x1d, ...le32(at)];
 const store = (at: number, value: number): number[] => [0xc7, 0x05, ...le32(at), ...le32(value)];

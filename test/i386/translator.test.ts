@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { I386Engine } from '../../kernel-worker/engines/i386/i386-engine.ts';
 import { CPU } from '../../shared/layout/cpu-state.ts';
 import { randomFrom } from '../campaigns/random.ts';
+import { le32 } from './le32.ts';
 import { Pc } from './pc.ts';
 
 const CODE = 0x1000;
@@ -21,7 +22,6 @@ const ESP = 4;
 const HLT = 0xf4;
 
 type Below = (n: number) => number;
-const le32 = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
 
 /** EAX, EDX, EBX, EBP: what a random instruction may change. ECX counts, ESI and EDI point to data. */
 const FREE = [0, 2, 3, 5] as const;

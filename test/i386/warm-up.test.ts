@@ -6,26 +6,14 @@ import { BLOCK_HEADER } from '../../kernel-worker/engines/i386/code-cache.ts';
 import { endOf } from '../../kernel-worker/engines/i386/translator/region.ts';
 import { UOP_NAMES } from '../../kernel-worker/engines/i386/uops.ts';
 import { executeEverything } from '../../kernel-worker/engines/i386/warm-up.ts';
+import { THREAD_OPTIONS } from '../thread-options.ts';
 
 const FIRST_BLOCK = 4;
 /** Of 16-bit code, which no system is in for long. */
 const LEFT_OUT = ['JMP16', 'JCC16'];
 
 test('the warm-up decodes every micro-operation of 32-bit code, and comes round often enough to have its loop translated', () => {
-  const { cache, translator } = executeEverything({
-    amnesia: false,
-    spins: 0,
-    maxSpinners: 0,
-    relocation: 'exchange',
-    mode: 'repaired',
-    clock: 'virtual',
-    interpret: false,
-    disk: null,
-    secondDisk: null,
-    virtio: false,
-    rtcSeconds: 0,
-    wallZero: 0,
-  });
+  const { cache, translator } = executeEverything(THREAD_OPTIONS);
   const { code } = cache;
   const seen = new Set<string>();
   for (let block = FIRST_BLOCK; code[block] !== 0; block = endOf(code, block)) {

@@ -6,22 +6,7 @@ import { describe, expect, test } from 'vitest';
 import serveKernel from '../../kernel-worker/main.ts';
 import { MachineMemory } from '../../shared/machine-memory.ts';
 import { Ownership } from '../../shared/ownership.ts';
-import type { ThreadOptions } from '../../shared/protocol.ts';
-
-const OPTIONS: ThreadOptions = {
-  amnesia: false,
-  spins: 0,
-  maxSpinners: 0,
-  relocation: 'exchange',
-  mode: 'repaired',
-  clock: 'virtual',
-  interpret: false,
-  disk: null,
-  secondDisk: null,
-  virtio: false,
-  rtcSeconds: 0,
-  wallZero: 0,
-};
+import { THREAD_OPTIONS } from '../thread-options.ts';
 
 function attach() {
   const machine = MachineMemory.create({ ramPages: 16, hiddenPages: 16, frames: 64, maxKernels: 1 });
@@ -29,7 +14,13 @@ function attach() {
   ownership.setThread(0, true);
   const control = new MessageChannel();
   const signals = new MessageChannel();
-  const task = { memory: machine.memory, slot: 0, options: OPTIONS, control: control.port2, signals: signals.port2 };
+  const task = {
+    memory: machine.memory,
+    slot: 0,
+    options: THREAD_OPTIONS,
+    control: control.port2,
+    signals: signals.port2,
+  };
   return { ownership, task, signals: signals.port1 };
 }
 

@@ -5,22 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { WorkerHost } from '../../orchestrator/worker-host.ts';
 import { MachineMemory } from '../../shared/machine-memory.ts';
 import { Ownership } from '../../shared/ownership.ts';
-import type { ThreadOptions } from '../../shared/protocol.ts';
-
-const OPTIONS: ThreadOptions = {
-  amnesia: false,
-  spins: 0,
-  maxSpinners: 0,
-  relocation: 'exchange',
-  mode: 'repaired',
-  clock: 'virtual',
-  interpret: false,
-  disk: null,
-  secondDisk: null,
-  virtio: false,
-  rtcSeconds: 0,
-  wallZero: 0,
-};
+import { THREAD_OPTIONS } from '../thread-options.ts';
 
 let host: WorkerHost | null = null;
 afterEach(() => host?.close());
@@ -33,7 +18,7 @@ describe('a thread that cannot start', () => {
     const error = await new Promise<Error>((resolve) => {
       // A header that is no machine's: every thread fails its first assertion.
       machine.u8.fill(0, 0, 64);
-      host = new WorkerHost(machine, ownership, OPTIONS, 1, {
+      host = new WorkerHost(machine, ownership, THREAD_OPTIONS, 1, {
         signal: () => {},
         gone: (slot) => {
           ends++;
