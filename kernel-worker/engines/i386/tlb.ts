@@ -77,19 +77,24 @@ export class Tlb {
   }
 
   flush(): void {
-    const { read, write, fetch, fast, valid, page, entryOf } = this;
+    const { valid, page, entryOf } = this;
     for (let i = 0; i < this.validCount; i++) {
       const index = valid[i];
       entryOf[page[index] - 1] = 0;
       page[index] = 0;
-      read[index] = 0;
-      write[index] = 0;
-      fetch[index] = 0;
-      fast.forget(index);
+      this.empty(index);
     }
     this.validCount = 0;
     this.noticedIndex = NOTHING;
     this.forgetWalked();
+  }
+
+  /** An entry says nothing any more, also to translated code. */
+  private empty(index: number): void {
+    this.read[index] = 0;
+    this.write[index] = 0;
+    this.fetch[index] = 0;
+    this.fast.forget(index);
   }
 
   private forgetWalked(): void {
@@ -128,7 +133,7 @@ export class Tlb {
 
   /** Entries of regions whose fate is GONE go. */
   private dropGone(): void {
-    const { read, write, fetch, fast, valid, page, entryOf, fates } = this;
+    const { valid, page, entryOf, fates } = this;
     let kept = 0;
     for (let i = 0; i < this.validCount; i++) {
       const index = valid[i];
@@ -138,10 +143,7 @@ export class Tlb {
       }
       if (entryOf[page[index] - 1] === index + 1) entryOf[page[index] - 1] = 0;
       page[index] = 0;
-      read[index] = 0;
-      write[index] = 0;
-      fetch[index] = 0;
-      fast.forget(index);
+      this.empty(index);
     }
     this.validCount = kept;
     this.noticedIndex = NOTHING;
@@ -185,15 +187,12 @@ export class Tlb {
   }
 
   private forgetLinPage(linPage: number): void {
-    const { fetch, page, entryOf } = this;
+    const { page, entryOf } = this;
     if ((this.noticedIndex & (BANK - 1)) === linPage) this.noticedIndex = NOTHING;
     for (let index = linPage; index < NO_BANK; index += BANK) {
       if (page[index] === 0) continue;
       if (entryOf[page[index] - 1] === index + 1) entryOf[page[index] - 1] = 0;
-      fetch[index] = 0;
-      this.read[index] = 0;
-      this.write[index] = 0;
-      this.fast.forget(index);
+      this.empty(index);
     }
     // The code under way may lie there, or end there.
     const codePage = (this.r[CS_BASE_WORD] + this.r[EIP_WORD]) >>> 12;
@@ -281,10 +280,7 @@ export class Tlb {
 
   private forgetEntry(index: number, physPageIndex: number): void {
     if (this.page[index] !== physPageIndex + 1) return;
-    this.read[index] = 0;
-    this.write[index] = 0;
-    this.fetch[index] = 0;
-    this.fast.forget(index);
+    this.empty(index);
   }
 
   /** Translations come from this table from now on: stores to it must be noticed. */

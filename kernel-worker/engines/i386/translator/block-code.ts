@@ -7,7 +7,7 @@
 // That is possible because within an instruction nothing changes before the last access that may fail.
 import type { CodeCache } from '../code-cache.ts';
 import { UOP, UOP_NAMES, type UopName } from '../uops.ts';
-import type { Exit } from './exits.ts';
+import type { Exit, Wanted } from './exits.ts';
 import { FlagsCode } from './flags-code.ts';
 import {
   ENTRY,
@@ -124,11 +124,11 @@ export class BlockCode {
   }
 
   /**
-   * The interpreter takes the instruction under way; with `isIf` if what is on the stack is not zero. `size`: an access of so many
-   * bytes at LIN_ADDR was not served.
+   * The interpreter takes the instruction under way; with `isIf` if what is on the stack is not zero. `wanted`: an access at LIN_ADDR
+   * that was not served.
    */
-  decline(isIf: boolean, size = 0, isStore = false): void {
-    const exit = { ...this.instruction, isDeclined: true, size, isStore, ...this.flags.state };
+  decline(isIf: boolean, wanted: Wanted = 'nothing'): void {
+    const exit = { ...this.instruction, isDeclined: true, wanted, ...this.flags.state };
     this.ways.leaveBy(exit, isIf);
   }
 
@@ -164,7 +164,7 @@ export class BlockCode {
     // An access that ends in the next page has no entry: that page's lies elsewhere.
     if (size > 1) code.const(size - 1).op(Op.add);
     code.const(-4096).op(Op.and).const(tlbKey).op(Op.or, Op.ne);
-    this.decline(true, size, isStore);
+    this.decline(true, isStore ? 'store' : 'load');
     code
       .get(LIN_ADDR)
       .get(ENTRY)

@@ -14,6 +14,8 @@ import { FLAG_WORDS } from './locals.ts';
 export const FLAG_SOURCES = ['settled', 'record', 'add', 'adc', 'sub', 'sbb', 'result', 'logic', 'inc', 'dec'] as const;
 export type FlagSource = (typeof FLAG_SOURCES)[number];
 
+export type Wanted = 'nothing' | 'load' | 'store';
+
 export interface Exit {
   /** Offset in the page where to go on. */
   readonly offset: number;
@@ -21,9 +23,8 @@ export interface Exit {
   readonly before: number;
   /** The interpreter must execute the next instruction. */
   readonly isDeclined: boolean;
-  /** An access that the fast TLB did not serve: its bytes, and whether it was a store; 0 bytes: there was none. */
-  readonly size: number;
-  readonly isStore: boolean;
+  /** An access that the fast TLB did not serve. */
+  readonly wanted: Wanted;
   readonly flags: FlagSource;
   /** 0, 16 or 24. */
   readonly shift: number;
@@ -33,18 +34,18 @@ export interface Exit {
 const BEFORE = 12;
 const FLAGS = 19;
 const SHIFT_BY_8 = 23;
-const SIZE = 25;
-const IS_STORE = 1 << 28;
-const IS_DECLINED = 1 << 29;
+const WANTS_LOAD = 1 << 25;
+const WANTS_STORE = 1 << 26;
+const IS_DECLINED = 1 << 27;
 /** In every one: it is neither EXIT_ON nor EXIT_LEFT. */
 const IS_EXIT = 1 << 30;
 
-export function encodeExit({ offset, before, isDeclined, size, isStore, flags, shift }: Exit): number {
+export function encodeExit({ offset, before, isDeclined, wanted, flags, shift }: Exit): number {
   return (
     IS_EXIT |
     (isDeclined ? IS_DECLINED : 0) |
-    (isStore ? IS_STORE : 0) |
-    (size << SIZE) |
+    (wanted === 'load' ? WANTS_LOAD : 0) |
+    (wanted === 'store' ? WANTS_STORE : 0) |
     ((shift >>> 3) << SHIFT_BY_8) |
     (FLAG_SOURCES.indexOf(flags) << FLAGS) |
     (before << BEFORE) |
@@ -56,8 +57,8 @@ export const isExit = (word: number): boolean => (word & IS_EXIT) !== 0;
 export const offsetOf = (exit: number): number => exit & 0xfff;
 export const beforeOf = (exit: number): number => (exit >>> BEFORE) & 0x7f;
 export const isDeclined = (exit: number): boolean => (exit & IS_DECLINED) !== 0;
-export const isStoreWanted = (exit: number): boolean => (exit & IS_STORE) !== 0;
-export const isAccessWanted = (exit: number): boolean => ((exit >>> SIZE) & 7) !== 0;
+export const wantsLoad = (exit: number): boolean => (exit & WANTS_LOAD) !== 0;
+export const wantsStore = (exit: number): boolean => (exit & WANTS_STORE) !== 0;
 
 const LAZY_OF: Readonly<Record<FlagSource, number>> = {
   settled: LAZY_NONE,

@@ -181,7 +181,7 @@ class RegionCode implements Ways {
   private goToBlock(target: RegionBlock, flags: FlagsCode): void {
     const { code } = this;
     const { start: offset } = target;
-    const exit = { offset, before: 0, isDeclined: false, size: 0, isStore: false, ...flags.state };
+    const exit = { offset, before: 0, isDeclined: false, wanted: 'nothing', ...flags.state } as const;
     code.get(LEFT).const(target.count).op(Op.ltS);
     this.leaveBy(exit, true);
     if (this.readsFlags(target)) flags.settle();

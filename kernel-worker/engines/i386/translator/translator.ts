@@ -12,7 +12,7 @@ import { HELPERS } from '../helper-table.ts';
 import { Mode } from '../mode.ts';
 import type { Helper } from '../operands.ts';
 import type { Surroundings } from './block-code.ts';
-import { beforeOf, isAccessWanted, isDeclined, isExit, isStoreWanted, offsetOf, settleRecord } from './exits.ts';
+import { beforeOf, isDeclined, isExit, offsetOf, settleRecord, wantsLoad, wantsStore } from './exits.ts';
 import { statusFunction } from './flags-code.ts';
 import { DRIVER_LOCALS, DRIVER_PARAMETERS, driverCode, Jumps, ONE_REGION } from './jumps.ts';
 import { EXIT_LEFT, EXIT_WORD, FLAG_WORDS, PARAMETERS, WANTED_WORD } from './locals.ts';
@@ -49,7 +49,7 @@ export class Translator {
   private mustLeave = false;
   /** The interpreter must execute the instruction that translated code was left at. */
   isDeclined = false;
-  /** The access that it was left for, and its linear address. */
+  /** The exit with the access that it was left for, or 0; and the linear address of that. */
   private wanted = 0;
   private wantedAt = 0;
   /** The frame of the one region that runs. */
@@ -141,7 +141,7 @@ export class Translator {
     r[EIP] += offsetOf(exit);
     settleRecord(r, exit);
     this.isDeclined = isDeclined(exit);
-    if (isAccessWanted(exit)) {
+    if (wantsLoad(exit) || wantsStore(exit)) {
       this.wanted = exit;
       this.wantedAt = r[WANTED_WORD];
     }
@@ -151,7 +151,7 @@ export class Translator {
   /** The interpreter has made the access that was missed: what it has in the TLB by now translated code has from here on too. */
   private serveWanted(): void {
     const { tlb, bank, read, write } = this.cpu.mmu;
-    if (isStoreWanted(this.wanted)) tlb.fast.fillWrite(this.wantedAt, bank, write);
+    if (wantsStore(this.wanted)) tlb.fast.fillWrite(this.wantedAt, bank, write);
     else tlb.fast.fillRead(this.wantedAt, bank, read);
     this.wanted = 0;
   }
