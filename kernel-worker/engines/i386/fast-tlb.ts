@@ -33,24 +33,28 @@ export class FastTlb {
     this.words.fill(0);
   }
 
-  /** Copies the entry of the TLB for loads, if there is one. */
-  fillRead(linAddr: number, bank: number, read: Int32Array): void {
-    this.fill(linAddr, bank, read, 0);
+  /** Copies the entry of the TLB for loads, if there is one: true if it was not here. */
+  fillRead(linAddr: number, bank: number, read: Int32Array): boolean {
+    return this.fill(linAddr, bank, read, 0);
   }
-  fillWrite(linAddr: number, bank: number, write: Int32Array): void {
-    this.fill(linAddr, bank, write, PART);
+  fillWrite(linAddr: number, bank: number, write: Int32Array): boolean {
+    return this.fill(linAddr, bank, write, PART);
   }
-  fillFetch(linAddr: number, bank: number, fetch: Int32Array): void {
-    this.fill(linAddr, bank, fetch, PART * 2);
+  fillFetch(linAddr: number, bank: number, fetch: Int32Array): boolean {
+    return this.fill(linAddr, bank, fetch, PART * 2);
   }
 
-  private fill(linAddr: number, bank: number, hosts: Int32Array, part: number): void {
+  private fill(linAddr: number, bank: number, hosts: Int32Array, part: number): boolean {
     const host = hosts[(linAddr >>> 12) + bank];
-    if (host === 0) return;
+    if (host === 0) return false;
     const { words } = this;
     const at = part + ((linAddr >>> 12) & (ENTRIES - 1)) * 2;
-    words[at] = (linAddr & -4096) | tlbKey(bank === BANK);
-    words[at + 1] = host - (linAddr & -4096);
+    const tag = (linAddr & -4096) | tlbKey(bank === BANK);
+    const delta = host - (linAddr & -4096);
+    if (words[at] === tag && words[at + 1] === delta) return false;
+    words[at] = tag;
+    words[at + 1] = delta;
+    return true;
   }
 
   /** The TLB has lost its entry of an index, or its right to be stored to. What else lies in the same place goes too. */

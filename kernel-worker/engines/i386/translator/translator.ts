@@ -49,9 +49,6 @@ export class Translator {
   private mustLeave = false;
   /** The interpreter must execute the instruction that translated code was left at. */
   isDeclined = false;
-  /** The exit with the access that it was left for, or 0; and the linear address of that. */
-  private wanted = 0;
-  private wantedAt = 0;
   /** The frame of the one region that runs. */
   private frame = ANY_FRAME;
   private readonly cpu: Cpu;
@@ -119,7 +116,6 @@ export class Translator {
     const { mmu } = cpu;
     const translation = code[block + TRANSLATION];
     this.isDeclined = false;
-    if (this.wanted !== 0) this.serveWanted();
     if (!cpu.paging) {
       this.frame = code[block + 1];
       left = this.driver(left, translation, ONE_REGION);
@@ -140,20 +136,29 @@ export class Translator {
     if (!isExit(exit)) return left;
     r[EIP] += offsetOf(exit);
     settleRecord(r, exit);
-    this.isDeclined = isDeclined(exit);
-    if (wantsLoad(exit) || wantsStore(exit)) {
-      this.wanted = exit;
-      this.wantedAt = r[WANTED_WORD];
-    }
+    this.isDeclined = isDeclined(exit) && !this.serve(exit, r[WANTED_WORD]);
     return left - beforeOf(exit);
   }
 
-  /** The interpreter has made the access that was missed: what it has in the TLB by now translated code has from here on too. */
-  private serveWanted(): void {
-    const { tlb, bank, read, write } = this.cpu.mmu;
-    if (wantsStore(this.wanted)) tlb.fast.fillWrite(this.wantedAt, bank, write);
-    else tlb.fast.fillRead(this.wantedAt, bank, read);
-    this.wanted = 0;
+  /**
+   * True if the access that an exit wants, if any, is in the fast TLB now and was not: translated code may go on, from that very
+   * instruction, which loads at most once and stores at most once. It runs next, so what the lookup changes (accessed and dirty bits) is
+   * its own doing; a fault that is found on the way is forgotten, for the instruction will find it again.
+   */
+  private serve(exit: number, linAddr: number): boolean {
+    const { cpu } = this;
+    const { mmu } = cpu;
+    if (wantsStore(exit)) mmu.pageForWrite(linAddr);
+    else if (wantsLoad(exit)) mmu.pageForRead(linAddr);
+    else return false;
+    this.mustLeave = false;
+    if (cpu.fault !== 0) {
+      cpu.fault = 0;
+      cpu.violation = -1;
+      return false;
+    }
+    const { fast } = mmu.tlb;
+    return wantsStore(exit) ? fast.fillWrite(linAddr, mmu.bank, mmu.write) : fast.fillRead(linAddr, mmu.bank, mmu.read);
   }
 
   /** A run of the interpreter begins. */
